@@ -1,0 +1,186 @@
+//! The validated scenario: what to run, on what load, for how long, and by which criteria it is judged.
+//!
+//! Every value here was checked when it was made (`Scenario::try_from(RawScenario)`); code that holds a
+//! `Scenario` has nothing left to check. It serialises as the same shape as the TOML, so `run.json` carries
+//! the scenario as resolved, and reads it back through the same checks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::criteria::Criteria;
+use crate::raw::RawScenario;
+use crate::units::{Bytes, Rate, Span};
+
+/// One experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "RawScenario", try_from = "RawScenario")]
+pub struct Scenario {
+    /// Lower-case letters, digits, `-`; 1 to 40 characters. Names the run directory.
+    pub name: String,
+    /// One line: what the scenario shows.
+    pub about: String,
+    /// From "every arm is ready and every container runs" to the end of measuring.
+    pub duration: Span,
+    /// Left out of the judgement; the baseline is the last sample of it. Shorter than `duration`.
+    pub warmup: Span,
+    /// Distance of two ticks of the sampler. At least 100 ms.
+    pub sample_every: Span,
+    /// Distance of two checkpoints. Not shorter than `sample_every`, not longer than `duration`.
+    pub checkpoint_every: Span,
+    /// After the containers have stopped: how long the arms have to deliver what is still in flight.
+    pub drain: Span,
+    /// At least one group, at least one container in all, at most 5,000.
+    pub containers: Vec<ContainerGroup>,
+    /// Rotation of the containers' json-file logs.
+    pub log: LogRotation,
+    /// How the sink treats what it is sent.
+    pub sink: SinkRules,
+    /// At least one; names unique; at least one of them `Expect::Pass`.
+    pub arms: Vec<Arm>,
+    /// What each arm is held to.
+    pub criteria: Criteria,
+}
+
+/// Containers of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerGroup {
+    /// How many, at least 1.
+    pub count: u32,
+    /// What each of them prints.
+    pub load: Load,
+}
+
+/// What one container prints.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Load {
+    /// Evenly spaced lines.
+    Steady {
+        /// Lines per second of each container.
+        rate: Rate,
+        /// Length of a line without its newline, padded; 64 B to 1 MiB.
+        line_bytes: Bytes,
+    },
+    /// `burst` lines at once, every `every`.
+    Bursty {
+        /// Lines per burst, at least 1.
+        burst: u32,
+        /// Distance of two bursts.
+        every: Span,
+        /// As in `Steady`.
+        line_bytes: Bytes,
+    },
+    /// No line until the final one: the case in which a blocked reader leaks.
+    Silent,
+}
+
+/// The engine's `max-size` and `max-file` log options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRotation {
+    /// Size at which the log is rotated, at least 16 KiB.
+    pub max_size: Bytes,
+    /// Files kept, the live one included; at least 2, so that a rotation never throws away unread lines at once.
+    pub max_file: u32,
+}
+
+/// How the sink treats what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SinkRules {
+    /// Lines whose own timestamp is older than this are refused, as log stores do. `None`: nothing is refused.
+    pub refuse_older_than: Option<Span>,
+}
+
+/// One strategy under test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arm {
+    /// Lower-case letters, digits, `-`; 1 to 40 characters; unique in the scenario; not `engine`, `harness` or `sink`.
+    pub name: String,
+    /// What it does.
+    pub strategy: Strategy,
+    /// What the run expects of it.
+    pub expect: Expect,
+    /// RLIMIT_NOFILE of its process, soft and hard. At least 64. Default 1024.
+    pub nofile: u64,
+    /// Memory limit of its cgroup, where one can be made. Default 512 MiB.
+    pub memory: Bytes,
+    /// Whether it is started again after it ended. Default `Never`.
+    pub restart: Restart,
+}
+
+/// The strategies that are built in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Strategy {
+    /// One shared client, streams that own what they hold.
+    Pooled {
+        /// Each stream is replaced by a fresh one this often.
+        rotate_every: Span,
+    },
+    /// A client per request; the reader is abandoned at every rotation.
+    Naive {
+        /// Each stream is replaced by a fresh one this often.
+        rotate_every: Span,
+    },
+    /// The API for discovery, the json-file itself for content.
+    Hybrid {
+        /// How often the file's identity is checked again.
+        rotate_every: Span,
+        /// Turn the protections off: the design that once failed.
+        as_archived: bool,
+    },
+    /// Does nothing at all: it answers for its health and captures no line. Proves that a run can tell (INVALID).
+    Idle,
+}
+
+/// What the run expects of an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// The arm is judged; its FAIL fails the run.
+    Pass,
+    /// The arm is a control: if it does not fail, the run could not have seen a leak, and is INVALID.
+    Fail,
+}
+
+/// Whether an arm that ended is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// It stays down; its uptime says so.
+    Never,
+    /// Started again one second after a crash, at most 100 times.
+    OnCrash,
+}
+
+impl Scenario {
+    /// Containers in all.
+    #[must_use]
+    pub fn container_count(&self) -> u32 {
+        self.containers.iter().map(|group| group.count).sum()
+    }
+
+    /// One `Load` per container, in order: container `c01` is the first.
+    pub fn loads(&self) -> impl Iterator<Item = Load> + '_ {
+        self.containers.iter().flat_map(|group| std::iter::repeat_n(group.load, group.count as usize))
+    }
+}
+
+impl Strategy {
+    /// The word that names it in a scenario: `pooled`, `naive`, `hybrid`, `idle`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Pooled { .. } => "pooled",
+            Self::Naive { .. } => "naive",
+            Self::Hybrid { .. } => "hybrid",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// How often its streams rotate; `None` where nothing rotates.
+    #[must_use]
+    pub fn rotate_every(&self) -> Option<Span> {
+        match self {
+            Self::Pooled { rotate_every } | Self::Naive { rotate_every } | Self::Hybrid { rotate_every, .. } => Some(*rotate_every),
+            Self::Idle => None,
+        }
+    }
+}
