@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One limit each; the defaults are the mission's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, `[criteria]`")]
 pub struct Criteria {
     /// Growth of `tasks` and of `threads` stays below this, per minute. Default 2.
     pub task_growth_per_min: f64,

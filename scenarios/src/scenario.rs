@@ -34,7 +34,7 @@ pub struct Scenario {
     pub log: LogRotation,
     /// How the sink treats what it is sent.
     pub sink: SinkRules,
-    /// At least one; names unique; at least one of them `Expect::Pass`.
+    /// At least one; names unique. In a scenario as written, at least one of them is `Expect::Pass`.
     pub arms: Vec<Arm>,
     /// What each arm is held to.
     pub criteria: Criteria,
@@ -97,7 +97,7 @@ pub struct Arm {
     pub strategy: Strategy,
     /// What the run expects of it.
     pub expect: Expect,
-    /// RLIMIT_NOFILE of its process, soft and hard. At least 64. Default 1024.
+    /// `RLIMIT_NOFILE` of its process, soft and hard. At least 64. Default 1024.
     pub nofile: u64,
     /// Memory limit of its cgroup, where one can be made. Default 512 MiB.
     pub memory: Bytes,
@@ -179,7 +179,9 @@ impl Strategy {
     #[must_use]
     pub fn rotate_every(&self) -> Option<Span> {
         match self {
-            Self::Pooled { rotate_every } | Self::Naive { rotate_every } | Self::Hybrid { rotate_every, .. } => Some(*rotate_every),
+            Self::Pooled { rotate_every } | Self::Naive { rotate_every } | Self::Hybrid { rotate_every, .. } => {
+                Some(*rotate_every)
+            }
             Self::Idle => None,
         }
     }

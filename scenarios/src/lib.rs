@@ -1,0 +1,24 @@
+//! What leaksoak asks: scenarios as validated types, and the catalogue of built-in ones.
+//!
+//! A scenario is a TOML file: the containers and their load, the arms, the criteria. [`load()`] reads one by name or
+//! by path, applies what the command line changes, and gives a [`Scenario`] with nothing left to check, or a
+//! [`ScenarioError`] that names the place, the key, the value and the remedy.
+//!
+//! This crate depends on nothing else of leaksoak, runs nothing and measures nothing.
+
+pub mod catalog;
+
+mod criteria;
+mod document;
+mod error;
+mod load;
+mod overrides;
+mod raw;
+mod scenario;
+mod units;
+
+pub use criteria::Criteria;
+pub use error::ScenarioError;
+pub use load::{Overrides, load};
+pub use scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Restart, Scenario, SinkRules, Strategy};
+pub use units::{Bytes, Rate, Span, UnitError};

@@ -1,0 +1,59 @@
+//! From a checked scenario back to the shape in which it is written, with every default spelt out.
+
+use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, RawSink, StrategyKind};
+use crate::scenario::{Arm, ContainerGroup, Load, Scenario, Strategy};
+
+impl From<Scenario> for RawScenario {
+    fn from(scenario: Scenario) -> Self {
+        Self {
+            name: scenario.name,
+            about: scenario.about,
+            duration: scenario.duration,
+            warmup: scenario.warmup,
+            sample_every: Some(scenario.sample_every),
+            checkpoint_every: Some(scenario.checkpoint_every),
+            drain: Some(scenario.drain),
+            containers: scenario.containers.iter().map(RawContainers::from).collect(),
+            log: RawLog { max_size: Some(scenario.log.max_size), max_file: Some(scenario.log.max_file) },
+            sink: RawSink { refuse_older_than: scenario.sink.refuse_older_than },
+            arms: scenario.arms.into_iter().map(RawArm::from).collect(),
+            criteria: scenario.criteria,
+        }
+    }
+}
+
+impl From<&ContainerGroup> for RawContainers {
+    fn from(group: &ContainerGroup) -> Self {
+        let bare = |load| Self { count: group.count, load, rate: None, burst: None, every: None, line_bytes: None };
+        match group.load {
+            Load::Steady { rate, line_bytes } => {
+                Self { rate: Some(rate), line_bytes: Some(line_bytes), ..bare(LoadKind::Steady) }
+            }
+            Load::Bursty { burst, every, line_bytes } => {
+                Self { burst: Some(burst), every: Some(every), line_bytes: Some(line_bytes), ..bare(LoadKind::Bursty) }
+            }
+            Load::Silent => bare(LoadKind::Silent),
+        }
+    }
+}
+
+impl From<Arm> for RawArm {
+    fn from(arm: Arm) -> Self {
+        let (strategy, as_archived) = match arm.strategy {
+            Strategy::Pooled { .. } => (StrategyKind::Pooled, None),
+            Strategy::Naive { .. } => (StrategyKind::Naive, None),
+            Strategy::Hybrid { as_archived, .. } => (StrategyKind::Hybrid, Some(as_archived)),
+            Strategy::Idle => (StrategyKind::Idle, None),
+        };
+        Self {
+            name: arm.name,
+            strategy,
+            expect: Some(arm.expect),
+            rotate_every: arm.strategy.rotate_every(),
+            as_archived,
+            nofile: Some(arm.nofile),
+            memory: Some(arm.memory),
+            restart: Some(arm.restart),
+        }
+    }
+}
