@@ -1,0 +1,156 @@
+//! The way of every line to the sink, the same for all strategies, so that a comparison isolates the monitoring.
+//!
+//! Lines are gathered into batches (by count, bytes and time) and posted in order over one kept-alive connection.
+//!
+//! Guarantees:
+//! - Memory is bounded: when the queue is full, [`Delivery::deliver`] waits, and with it whoever reads the containers.
+//! - At least once: a batch is repeated (exponential backoff with jitter) until it is acknowledged; a batch whose
+//!   acknowledgement was lost arrives twice.
+//! - Nothing is lost silently: what the sink refuses, or does not take within [`Limits::give_up_after`], goes to the
+//!   dead-letter file; what even that cannot hold is counted as dropped, with the reason.
+//! - A line's [`Ticket`] tells when its fate is decided, so that an offset need not move before.
+
+mod batch;
+mod dead_letter;
+mod queue;
+mod retry;
+mod sink;
+mod worker;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+pub use batch::Limits;
+pub use retry::Backoff;
+pub use sink::{Answer, Refusal, SinkClient, SinkError};
+
+use crate::health::Health;
+use crate::line::Line;
+use crate::metrics::{DropReason, Metrics};
+use crate::task::OwnedTask;
+use dead_letter::DeadLetters;
+use queue::Queue;
+use worker::Worker;
+
+/// A line's place in the order of delivery: the number of lines handed over up to and including it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Ticket(u64);
+
+/// A line that the sink refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedLine {
+    /// The line as it was posted: JSON, no newline.
+    pub entry: Vec<u8>,
+    /// The sink's reason, e.g. `too_old`.
+    pub reason: String,
+}
+
+/// Where lines are delivered, and where the dead ones are kept.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// The sink's Unix socket.
+    pub sink_socket: PathBuf,
+    /// The arm under whose name the sink keeps account.
+    pub arm: String,
+    /// The dead-letter file.
+    pub dead_letters: PathBuf,
+}
+
+/// Hands lines over; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
+}
+
+/// The running delivery; ended by [`Pipeline::finish`].
+#[derive(Debug)]
+pub struct Pipeline {
+    queue: Arc<Queue>,
+    worker: OwnedTask<()>,
+}
+
+/// Starts a delivery on the current runtime.
+pub fn start(
+    destination: &Destination,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+) -> (Delivery, Pipeline) {
+    let queue = Arc::new(Queue::new(limits));
+    let worker = Worker {
+        queue: Arc::clone(&queue),
+        sink: SinkClient::new(&destination.sink_socket, &destination.arm, Arc::clone(&metrics)),
+        dead_letters: DeadLetters::new(&destination.dead_letters, limits.dead_letter_bytes, Arc::clone(&metrics)),
+        give_up_after: limits.give_up_after,
+        metrics: Arc::clone(&metrics),
+        health,
+    };
+    let pipeline = Pipeline { queue: Arc::clone(&queue), worker: OwnedTask::spawn(worker.run()) };
+    (Delivery { queue, metrics }, pipeline)
+}
+
+impl Delivery {
+    /// Hands a line over, waiting while the queue is full. Cancel-safe: a cancelled call has handed nothing over.
+    pub async fn deliver(&self, line: &Line<'_>) -> Ticket {
+        if let Ok(ticket) = self.queue.push(line) {
+            return ticket;
+        }
+        loop {
+            // Asked for before the next try, so that no room made in between goes unnoticed.
+            let mut room = std::pin::pin!(self.queue.room());
+            room.as_mut().enable();
+            match self.queue.push(line) {
+                Ok(ticket) => return ticket,
+                Err(queue::NotTaken::Full) => room.await,
+                Err(queue::NotTaken::Closed) => {
+                    self.metrics.lines_dropped.inc(DropReason::Closed);
+                    return self.queue.settled();
+                }
+            }
+        }
+    }
+
+    /// The last line whose fate is decided, as is that of all before it: acknowledged, in the dead-letter file, or
+    /// counted as dropped.
+    pub fn settled(&self) -> Ticket {
+        self.queue.settled()
+    }
+
+    /// Waits until [`Delivery::settled`] has reached `ticket`. Cancel-safe.
+    pub async fn wait_until_settled(&self, ticket: Ticket) {
+        self.queue.wait_until_settled(ticket).await;
+    }
+
+    /// From now on, refused lines are not put into the dead-letter file but handed to the caller, without bound.
+    pub fn divert_refused(&self) -> mpsc::UnboundedReceiver<RefusedLine> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.queue.divert_refused(sender);
+        receiver
+    }
+}
+
+impl Pipeline {
+    /// Takes no more lines, and waits until those taken are settled. What the sink has not taken after `within` goes to
+    /// the dead-letter file.
+    pub async fn finish(mut self, within: Duration) {
+        self.queue.close(tokio::time::Instant::now() + within);
+        if let Err(panicked) = self.worker.join().await {
+            crate::log::say(format_args!("the delivery ended early: {panicked}"));
+        }
+    }
+}
+
+impl Destination {
+    /// The sink at `sink_socket`, and a dead-letter file in `state_dir`.
+    pub fn new(sink_socket: &Path, arm: &str, state_dir: &Path) -> Self {
+        Self {
+            sink_socket: sink_socket.to_owned(),
+            arm: arm.to_owned(),
+            dead_letters: state_dir.join("dead-letters.ndjson"),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Lines gathered for one request, and how much is gathered.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::line::Line;
+
+/// The sizes of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Lines in a batch.
+    pub batch_lines: usize,
+    /// Bytes in a batch; the line that passes it is still in.
+    pub batch_bytes: usize,
+    /// The longest that a line waits for its batch to fill.
+    pub batch_wait: Duration,
+    /// Full batches that wait; with these, and one being filled, the queue is full.
+    pub queued_batches: usize,
+    /// How long one batch is tried before it goes to the dead-letter file.
+    pub give_up_after: Duration,
+    /// Size of the dead-letter file.
+    pub dead_letter_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            batch_lines: 512,
+            batch_bytes: 256 << 10,
+            batch_wait: Duration::from_millis(50),
+            queued_batches: 8,
+            give_up_after: Duration::from_secs(300),
+            dead_letter_bytes: 64 << 20,
+        }
+    }
+}
+
+/// The body of one request as it grows: NDJSON, a newline after every line.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    body: Vec<u8>,
+    lines: usize,
+    /// When its first line came.
+    opened: Option<Instant>,
+}
+
+impl Batch {
+    /// An empty batch in memory that was used before.
+    pub(super) fn reusing(mut body: Vec<u8>) -> Self {
+        body.clear();
+        Self { body, lines: 0, opened: None }
+    }
+
+    pub(super) fn push(&mut self, line: &Line<'_>) {
+        // A struct of strings cannot fail to become JSON, nor a Vec to take it.
+        if serde_json::to_writer(&mut self.body, line).is_ok() {
+            self.body.push(b'\n');
+            self.lines += 1;
+            self.opened.get_or_insert_with(Instant::now);
+        }
+    }
+
+    pub(super) fn is_full(&self, limits: &Limits) -> bool {
+        self.lines >= limits.batch_lines || self.body.len() >= limits.batch_bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+
+    pub(super) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// When it is to be sent, full or not; `None` while it is empty.
+    pub(super) fn due(&self, limits: &Limits) -> Option<Instant> {
+        self.opened.map(|opened| opened + limits.batch_wait)
+    }
+
+    pub(super) fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::StreamKind;
+
+    fn line(text: &str) -> Line<'_> {
+        Line { container: "c01", stream: StreamKind::Stdout, time: "2026-11-23T13:15:57Z".into(), text: text.into() }
+    }
+
+    #[test]
+    fn a_line_is_what_the_sink_is_promised() {
+        let mut batch = Batch::default();
+        batch.push(&line("say \"hi\"\u{1b}\n"));
+        insta::assert_snapshot!(
+            String::from_utf8(batch.into_body()).unwrap(),
+            @r#"{"container":"c01","stream":"stdout","t":"2026-11-23T13:15:57Z","line":"say \"hi\"\u001b\n"}"#
+        );
+    }
+
+    #[test]
+    fn it_is_full_by_lines_and_by_bytes() {
+        let limits = Limits { batch_lines: 2, batch_bytes: 300, ..Limits::default() };
+        let mut batch = Batch::default();
+        batch.push(&line("a"));
+        assert!(!batch.is_full(&limits));
+        batch.push(&line("b"));
+        assert!(batch.is_full(&limits), "two lines");
+        let mut batch = Batch::default();
+        batch.push(&line(&"x".repeat(300)));
+        assert!(batch.is_full(&limits), "over 300 bytes");
+    }
+}

@@ -1,0 +1,235 @@
+//! Which containers there are to monitor: list, then events, then list again whenever the events break off.
+//!
+//! Guarantees: a container that exists for as long as one inspection takes is reported, whenever it starts. The events
+//! are subscribed to before the list is made, and replayed from a little earlier, so nothing falls in between; each
+//! start is reported once, because events and list entries alike only cause the engine to be asked how things are.
+//!
+//! Does not: follow renames. A container that starts and is removed before it can be inspected is not seen; its log is
+//! gone as well.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use crate::delivery::Backoff;
+use crate::docker_api::timestamp::Timestamp;
+use crate::docker_api::{ContainerState, Engine, EngineError};
+use crate::health::{Dependency, Health};
+use crate::metrics::{ErrorKind, Metrics};
+use crate::task::OwnedTask;
+
+/// Events this much older than the subscription are asked for as well: dockerd answers before it has subscribed.
+const REPLAY: Duration = Duration::from_secs(5);
+
+/// First and longest pause between two attempts to reach the engine.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A container to monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// The engine's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its output is a terminal's.
+    pub tty: bool,
+    /// Where the engine keeps its log, if in a file.
+    pub log_path: Option<PathBuf>,
+}
+
+/// What became of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContainerEvent {
+    /// It was started, for the first time or again. One that had ended before it was found is reported as started and
+    /// stopped: its log is there to be read.
+    Started(Arc<Container>),
+    /// It has ended. Its log is complete, and stays.
+    Stopped {
+        /// The engine's id of it.
+        id: String,
+    },
+    /// It was removed, and its log with it.
+    Removed {
+        /// The engine's id of it.
+        id: String,
+    },
+}
+
+/// The stream of what becomes of the containers.
+#[derive(Debug)]
+pub struct Discovery {
+    events: mpsc::Receiver<ContainerEvent>,
+    _task: OwnedTask<()>,
+}
+
+impl Discovery {
+    /// Looks for containers with `label` (`key=value`), from now on and for as long as this lives.
+    pub fn start(engine: Engine, label: String, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
+        let (out, events) = mpsc::channel(64);
+        let watcher = Watcher { engine, label, known: Known::default(), out, metrics, health };
+        Self { events, _task: OwnedTask::spawn(watcher.run()) }
+    }
+
+    /// What happened next. Never ends while the runtime lives. Cancel-safe.
+    pub async fn next(&mut self) -> ContainerEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct Watcher {
+    engine: Engine,
+    label: String,
+    known: Known,
+    out: mpsc::Sender<ContainerEvent>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+}
+
+impl Watcher {
+    async fn run(mut self) {
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
+        loop {
+            if let Err(error) = self.watch(&mut backoff).await {
+                self.metrics.errors.inc(ErrorKind::Engine);
+                self.health.failed(Dependency::Engine, &error);
+            }
+            tokio::time::sleep(backoff.delay()).await;
+        }
+    }
+
+    /// Until the events break off.
+    async fn watch(&mut self, backoff: &mut Backoff) -> Result<(), EngineError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut events = self.engine.events(&self.label, now.saturating_sub(REPLAY).as_secs()).await?;
+        let listed = self.engine.containers(&self.label).await?;
+        for id in self.known.not_in(&listed) {
+            self.report(&id, None).await;
+        }
+        for id in &listed {
+            self.look(id).await?;
+        }
+        self.health.ok(Dependency::Engine);
+        backoff.reset();
+        while let Some(hint) = events.next().await? {
+            self.look(&hint.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, id: &str) -> Result<(), EngineError> {
+        let state = self.engine.inspect(id).await?;
+        self.report(id, state).await;
+        Ok(())
+    }
+
+    async fn report(&mut self, id: &str, state: Option<ContainerState>) {
+        for event in self.known.observe(id, state) {
+            // A closed channel means that nobody looks for containers any more; this task is about to be aborted.
+            let _ = self.out.send(event).await;
+        }
+    }
+}
+
+/// What has been reported so far. Pure: observations in, events out.
+#[derive(Debug, Default)]
+struct Known(HashMap<String, Life>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Life {
+    started_at: Option<Timestamp>,
+    running: bool,
+}
+
+impl Known {
+    /// The engine was asked about `id` and said `state` (`None`: no such container).
+    fn observe(&mut self, id: &str, state: Option<ContainerState>) -> Vec<ContainerEvent> {
+        let Some(state) = state else {
+            let known = self.0.remove(id).is_some();
+            return if known { vec![ContainerEvent::Removed { id: id.to_owned() }] } else { Vec::new() };
+        };
+        let life = Life { started_at: state.started_at, running: state.running };
+        let before = self.0.insert(id.to_owned(), life);
+        let started = life.started_at.is_some() && before.and_then(|life| life.started_at) != life.started_at;
+        let was_running = before.is_some_and(|life| life.running);
+        let mut events = Vec::new();
+        if started {
+            let ContainerState { id, name, tty, log_path, .. } = state;
+            events.push(ContainerEvent::Started(Arc::new(Container { id, name, tty, log_path })));
+        }
+        if !life.running && (started || was_running) {
+            events.push(ContainerEvent::Stopped { id: id.to_owned() });
+        }
+        events
+    }
+
+    fn not_in(&self, listed: &[String]) -> Vec<String> {
+        self.0.keys().filter(|id| !listed.contains(id)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(started_at: Option<i64>, running: bool) -> ContainerState {
+        ContainerState {
+            id: "a".to_owned(),
+            name: "one".to_owned(),
+            tty: false,
+            log_path: None,
+            running,
+            started_at: started_at.map(Timestamp::from_unix_nanos),
+        }
+    }
+
+    fn told(events: &[ContainerEvent]) -> Vec<&'static str> {
+        events
+            .iter()
+            .map(|event| match event {
+                ContainerEvent::Started(_) => "started",
+                ContainerEvent::Stopped { .. } => "stopped",
+                ContainerEvent::Removed { .. } => "removed",
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_life_is_told_once_however_often_it_is_looked_at() {
+        let mut known = Known::default();
+        assert_eq!(told(&known.observe("a", Some(state(None, false)))), [""; 0], "created only");
+        assert_eq!(told(&known.observe("a", Some(state(Some(1), true)))), ["started"]);
+        assert_eq!(told(&known.observe("a", Some(state(Some(1), true)))), [""; 0]);
+        assert_eq!(told(&known.observe("a", Some(state(Some(1), false)))), ["stopped"]);
+        assert_eq!(told(&known.observe("a", Some(state(Some(1), false)))), [""; 0]);
+        assert_eq!(told(&known.observe("a", None)), ["removed"]);
+        assert_eq!(told(&known.observe("a", None)), [""; 0]);
+    }
+
+    #[test]
+    fn a_restart_that_nobody_saw_is_a_start() {
+        let mut known = Known::default();
+        known.observe("a", Some(state(Some(1), true)));
+        assert_eq!(told(&known.observe("a", Some(state(Some(2), true)))), ["started"]);
+    }
+
+    #[test]
+    fn a_life_that_was_over_before_it_was_seen_is_told_whole() {
+        let mut known = Known::default();
+        assert_eq!(told(&known.observe("a", Some(state(Some(1), false)))), ["started", "stopped"]);
+        assert_eq!(told(&known.observe("a", Some(state(Some(2), false)))), ["started", "stopped"]);
+    }
+
+    #[test]
+    fn those_that_the_list_no_longer_has_are_found() {
+        let mut known = Known::default();
+        known.observe("a", Some(state(Some(1), true)));
+        assert_eq!(known.not_in(&["a".to_owned()]), [""; 0]);
+        assert_eq!(known.not_in(&["b".to_owned()]), ["a"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! The engine's stream of events, as hints: "look at this container again".
+//!
+//! An event is not trusted for more than its container's id: it may be late, doubled or stale (the stream replays a few
+//! seconds when it is opened), so whoever gets one asks the engine how things are now.
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serde::Deserialize;
+
+use crate::docker_api::EngineError;
+
+/// Something happened to the container of this id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerHint {
+    /// The container's id.
+    pub id: String,
+}
+
+/// Events as they come.
+#[derive(Debug)]
+pub struct EventStream {
+    body: Incoming,
+    buffer: Vec<u8>,
+}
+
+/// No event of ours is longer; a container may carry some kilobytes of labels.
+const MAX_EVENT_BYTES: usize = 1 << 20;
+
+impl EventStream {
+    pub(super) fn new(body: Incoming) -> Self {
+        Self { body, buffer: Vec::new() }
+    }
+
+    /// The next event; `None` when the engine has ended the stream. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<ContainerHint>, EngineError> {
+        loop {
+            if let Some(end) = memchr::memchr(b'\n', &self.buffer) {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                match hint(&line)? {
+                    Some(hint) => return Ok(Some(hint)),
+                    None => continue,
+                }
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(|error| EngineError::Body(error.into()))?;
+            if let Some(data) = frame.data_ref() {
+                self.buffer.extend_from_slice(data);
+            }
+            if self.buffer.len() > MAX_EVENT_BYTES {
+                return Err(EngineError::Body(format!("an event of over {MAX_EVENT_BYTES} bytes").into()));
+            }
+        }
+    }
+}
+
+/// The hint in one line of the stream; `None` for an empty line.
+fn hint(line: &[u8]) -> Result<Option<ContainerHint>, EngineError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Event {
+        actor: Actor,
+    }
+    #[derive(Deserialize)]
+    struct Actor {
+        #[serde(rename = "ID")]
+        id: String,
+    }
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let event: Event =
+        serde_json::from_slice(line).map_err(|source| EngineError::Json { path: "/events".to_owned(), source })?;
+    Ok(Some(ContainerHint { id: event.actor.id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_dockerd_20_10_is_read() {
+        let line = br#"{"status":"start","id":"b467","from":"image:1","Type":"container","Action":"start","Actor":{"ID":"b467","Attributes":{"name":"one"}},"scope":"local","time":1795439757,"timeNano":1795439757925226369}"#;
+        assert_eq!(hint(line).unwrap(), Some(ContainerHint { id: "b467".to_owned() }));
+        assert_eq!(hint(b"\r\n").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_event_is_an_error() {
+        assert!(matches!(hint(b"{\"Type\":\"container\"}\n"), Err(EngineError::Json { .. })));
+    }
+}

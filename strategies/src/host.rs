@@ -1,0 +1,148 @@
+//! Makes a process an arm: limits, metrics, health, delivery, and the strategy in the middle.
+//!
+//! The process has one thread and a current-thread runtime, so that what is counted is the strategy's and not a thread
+//! pool's. It ends with the strategy, with SIGTERM (what is read is delivered first, for at most [`FLUSH_TIME`]), or with
+//! its parent.
+
+mod process;
+mod server;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leaksoak_scenarios::Strategy as Kind;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, timeout};
+
+use crate::config::ArmConfig;
+use crate::delivery::{self, Backoff, Destination, Limits};
+use crate::docker_api::Engine;
+use crate::health::{Dependency, Health};
+use crate::hybrid::{Archived, Hybrid};
+use crate::idle::Idle;
+use crate::metrics::{ErrorKind, Metrics};
+use crate::naive::Naive;
+use crate::pooled::{ClientSettings, Pooled, PooledClient};
+use crate::shutdown::shutdown;
+use crate::strategy::{Context, Strategy, StrategyError};
+use crate::task::OwnedTask;
+
+pub use process::LimitError;
+
+/// The longest that an arm goes on after it was asked to stop.
+pub const FLUSH_TIME: Duration = Duration::from_secs(5);
+
+/// The part of it that the strategy may take to read what is there already; the rest is the delivery's.
+const READ_OUT_TIME: Duration = Duration::from_secs(2);
+
+/// Why a process could not be, or did not remain, an arm.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A limit could not be set on the process.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The parent had gone before this process could be tied to its life.
+    #[error("the process that started this arm ({expected}) is gone")]
+    Orphaned {
+        /// Process id of the parent that was to be there.
+        expected: u32,
+    },
+    /// No runtime, or no signals.
+    #[error("cannot start the async runtime")]
+    Runtime(#[source] std::io::Error),
+    /// The arm's own socket.
+    #[error("cannot listen on {}", path.display())]
+    Listen {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The strategy ended with an error.
+    #[error(transparent)]
+    Strategy(#[from] StrategyError),
+}
+
+/// Runs the built-in strategy that `config` names. Blocks until the arm's end.
+pub fn run(config: ArmConfig) -> Result<(), HostError> {
+    match config.strategy.clone() {
+        Kind::Pooled { rotate_every } => run_with(config, Pooled::new(rotate_every.as_duration())),
+        Kind::Naive { rotate_every } => run_with(config, Naive::new(rotate_every.as_duration())),
+        Kind::Hybrid { rotate_every, as_archived: false } => run_with(config, Hybrid::new(rotate_every.as_duration())),
+        Kind::Hybrid { rotate_every, as_archived: true } => run_with(config, Archived::new(rotate_every.as_duration())),
+        Kind::Idle => run_with(config, Idle),
+    }
+}
+
+/// Runs any strategy; `config.strategy` is not looked at. Blocks until the arm's end.
+///
+/// An error of the strategy is also told on stderr, as `leaksoak arm <name>: <error and its causes>`.
+pub fn run_with<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
+    let name = config.name.clone();
+    let ended = confine_and_serve(config, strategy);
+    if let Err(error) = &ended {
+        crate::log::say(format_args!("leaksoak arm {name}: {}", crate::log::chain(error)));
+    }
+    ended
+}
+
+fn confine_and_serve<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
+    process::confine(&config)?;
+    process::die_with_parent(config.parent_pid)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HostError::Runtime)?;
+    let ended = runtime.block_on(serve(config, strategy));
+    // Whatever a strategy has left running must not keep the process.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
+    // Handlers first: a signal that comes from here on is not lost.
+    let mut terminate = signal(SignalKind::terminate()).map_err(HostError::Runtime)?;
+    // Ctrl-C in a terminal reaches the arms as well; when they end is for the harness to say.
+    let _ignored = signal(SignalKind::interrupt()).map_err(HostError::Runtime)?;
+
+    let metrics = Arc::new(Metrics::default());
+    let health = Arc::new(Health::default());
+    let _server = server::start(&config.own_socket, Arc::clone(&metrics), Arc::clone(&health))
+        .map_err(|source| HostError::Listen { path: config.own_socket.clone(), source })?;
+
+    let client = PooledClient::new(&config.engine_socket, ClientSettings::default(), Arc::clone(&metrics));
+    let engine = Engine::new(client, &config.api_version);
+    let _probe = OwnedTask::spawn(probe(engine.clone(), Arc::clone(&metrics), Arc::clone(&health)));
+
+    let destination = Destination::new(&config.sink_socket, &config.name, &config.state_dir);
+    let (delivery, pipeline) =
+        delivery::start(&destination, Limits::default(), Arc::clone(&metrics), Arc::clone(&health));
+
+    let (trigger, shutdown) = shutdown();
+    let context = Context { config: Arc::new(config), engine, delivery, metrics, health, shutdown };
+    let mut running = std::pin::pin!(strategy.run(context));
+    let mut stopping = None;
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        _ = terminate.recv() => {
+            stopping = Some(Instant::now());
+            trigger.request();
+            timeout(READ_OUT_TIME, running).await.unwrap_or_else(|_| {
+                crate::log::say(format_args!("stopped before all that is there was read: the sink does not take it"));
+                Ok(())
+            })
+        }
+    };
+    pipeline.finish(FLUSH_TIME.saturating_sub(stopping.map_or(Duration::ZERO, |since| since.elapsed()))).await;
+    Ok(ended?)
+}
+
+/// Asks the engine until it answers once; from then on its state is what the strategy's own requests find.
+async fn probe(engine: Engine, metrics: Arc<Metrics>, health: Arc<Health>) {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    while let Err(error) = engine.ping().await {
+        metrics.errors.inc(ErrorKind::Engine);
+        health.failed(Dependency::Engine, &error);
+        tokio::time::sleep(backoff.delay()).await;
+    }
+    health.ok(Dependency::Engine);
+}

@@ -1,0 +1,202 @@
+//! Who says that a log was written to: inotify, one instance for all logs, or a clock where inotify cannot be had.
+//!
+//! The directory of a log is watched, not the file: so a watch outlives rotations, and tells of them. The number of
+//! inotify instances of a user is limited (`fs.inotify.max_user_instances`, 128 by default, shared with dockerd when that
+//! runs as the same user); the number of watches likewise. When either is used up, all logs are looked at every
+//! [`POLL_EVERY`] instead, and the arm's log says so.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use inotify::{EventMask, EventOwned, EventStream, Inotify, WatchDescriptor, WatchMask};
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// How often logs are looked at without inotify.
+pub(super) const POLL_EVERY: Duration = Duration::from_millis(250);
+
+/// A few hundred events; what does not fit stays in the kernel's queue.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// Changes told of before whoever is told may act on them.
+const MOST_AT_ONCE: usize = 256;
+
+/// What is known of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Something was written.
+    Written,
+    /// A file came, went, or got another name; or it is not known what happened.
+    Names,
+}
+
+pub(super) enum Watcher {
+    Inotify(Watches),
+    Clock(Interval),
+}
+
+pub(super) struct Watches {
+    events: EventStream<Vec<u8>>,
+    descriptors: inotify::Watches,
+    by_descriptor: HashMap<WatchDescriptor, String>,
+    by_container: HashMap<String, WatchDescriptor>,
+}
+
+impl Watcher {
+    /// A watcher that watches nothing yet.
+    pub(super) fn new() -> Self {
+        Watches::new().map_or_else(|error| Self::clock_because("no inotify instance", &error), Self::Inotify)
+    }
+
+    /// Watches the directory of a container's log, until [`Watcher::forget`].
+    pub(super) fn watch(&mut self, container: &str, directory: &Path) {
+        let Self::Inotify(watches) = self else { return };
+        if let Err(error) = watches.add(container, directory) {
+            // Without the directory there is nothing to be watched: the container is being removed.
+            if error.kind() != io::ErrorKind::NotFound {
+                *self = Self::clock_because("no inotify watch", &error);
+            }
+        }
+    }
+
+    /// Watches a container's log no longer.
+    pub(super) fn forget(&mut self, container: &str) {
+        if let Self::Inotify(watches) = self {
+            watches.remove(container);
+        }
+    }
+
+    /// Waits for changes and tells each: of one container, or of any (`None`). Cancel-safe.
+    pub(super) async fn changed(&mut self, mut tell: impl FnMut(Option<&str>, Change)) {
+        match self {
+            Self::Clock(clock) => {
+                clock.tick().await;
+                tell(None, Change::Names);
+            }
+            Self::Inotify(watches) => {
+                if let Err(error) = watches.changed(&mut tell).await {
+                    *self = Self::clock_because("inotify failed", &error);
+                    tell(None, Change::Names);
+                }
+            }
+        }
+    }
+
+    fn clock_because(what: &str, error: &io::Error) -> Self {
+        crate::log::say(format_args!(
+            "{what} ({error}): logs are looked at every {POLL_EVERY:?} instead; see fs.inotify in sysctl"
+        ));
+        let mut clock = tokio::time::interval(POLL_EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self::Clock(clock)
+    }
+}
+
+impl Watches {
+    fn new() -> io::Result<Self> {
+        let inotify = Inotify::init()?;
+        Ok(Self {
+            descriptors: inotify.watches(),
+            events: inotify.into_event_stream(vec![0; BUFFER_BYTES])?,
+            by_descriptor: HashMap::new(),
+            by_container: HashMap::new(),
+        })
+    }
+
+    fn add(&mut self, container: &str, directory: &Path) -> io::Result<()> {
+        let mask = WatchMask::MODIFY
+            | WatchMask::CREATE
+            | WatchMask::DELETE
+            | WatchMask::MOVED_FROM
+            | WatchMask::MOVED_TO
+            | WatchMask::ONLYDIR;
+        let descriptor = self.descriptors.add(directory, mask)?;
+        self.by_descriptor.insert(descriptor.clone(), container.to_owned());
+        self.by_container.insert(container.to_owned(), descriptor);
+        Ok(())
+    }
+
+    fn remove(&mut self, container: &str) {
+        if let Some(descriptor) = self.by_container.remove(container) {
+            self.by_descriptor.remove(&descriptor);
+            // The kernel has removed it already when the directory is gone.
+            let _ = self.descriptors.remove(descriptor);
+        }
+    }
+
+    async fn changed(&mut self, tell: &mut impl FnMut(Option<&str>, Change)) -> io::Result<()> {
+        let mut next = self.events.next().await;
+        for _ in 0..MOST_AT_ONCE {
+            match next {
+                Some(event) => self.tell(&event?, tell),
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+            next = match self.events.next().now_or_never() {
+                Some(next) => next,
+                None => break,
+            };
+        }
+        Ok(())
+    }
+
+    fn tell(&self, event: &EventOwned, tell: &mut impl FnMut(Option<&str>, Change)) {
+        if event.mask.contains(EventMask::Q_OVERFLOW) {
+            tell(None, Change::Names);
+        } else if let Some(container) = self.by_descriptor.get(&event.wd) {
+            let written = event.mask == EventMask::MODIFY;
+            tell(Some(container), if written { Change::Written } else { Change::Names });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    async fn next(watcher: &mut Watcher) -> Vec<(Option<String>, Change)> {
+        let mut told = Vec::new();
+        watcher.changed(|container, change| told.push((container.map(str::to_owned), change))).await;
+        told
+    }
+
+    #[tokio::test]
+    async fn writing_and_renaming_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut file = std::fs::File::create(&path).unwrap();
+        let mut watcher = Watcher::new();
+        watcher.watch("a", dir.path());
+        file.write_all(b"x").unwrap();
+        assert_eq!(next(&mut watcher).await, [(Some("a".to_owned()), Change::Written)]);
+        std::fs::rename(&path, dir.path().join("log.1")).unwrap();
+        assert!(next(&mut watcher).await.contains(&(Some("a".to_owned()), Change::Names)));
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_not_told_of() {
+        let [one, two] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let mut watcher = Watcher::new();
+        watcher.watch("one", one.path());
+        watcher.watch("two", two.path());
+        watcher.forget("one");
+        std::fs::write(one.path().join("log"), "x").unwrap();
+        std::fs::write(two.path().join("log"), "x").unwrap();
+        let mut told = next(&mut watcher).await;
+        if told.is_empty() {
+            // The removal of the watch is an event of its own.
+            told = next(&mut watcher).await;
+        }
+        assert!(told.iter().all(|(container, _)| container.as_deref() == Some("two")) && !told.is_empty(), "{told:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_inotify_the_clock_tells_of_everything() {
+        let mut watcher = Watcher::clock_because("tried in a test", &io::Error::other("no instance"));
+        for _ in 0..3 {
+            assert_eq!(next(&mut watcher).await, [(None, Change::Names)]);
+        }
+    }
+}

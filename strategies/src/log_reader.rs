@@ -1,0 +1,119 @@
+//! From the body of a logs request to delivered lines: decode, leave out what was captured already, count, hand over.
+
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Bytes, Incoming};
+
+use crate::delivery::Delivery;
+use crate::discovery::Container;
+use crate::docker_api::frames::{Demultiplexer, RawLine};
+use crate::docker_api::logs::{LogLine, LogQuery};
+use crate::docker_api::{Engine, EngineError};
+use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
+use crate::progress::{Progress, Readers, Reading};
+use crate::strategy::Context;
+
+/// A container, and how far its log was captured; shared by all who read it.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pub(crate) container: Arc<Container>,
+    pub(crate) progress: Progress,
+}
+
+/// One open log stream. Whatever holds this holds the connection.
+pub(crate) struct LogReader {
+    body: Incoming,
+    lines: Demultiplexer,
+    claims: Claims,
+    _counted: GaugeGuard,
+}
+
+/// What a line passes through once it is decoded.
+struct Claims {
+    captured: Arc<Captured>,
+    reading: Reading,
+    delivery: Delivery,
+    metrics: Arc<Metrics>,
+}
+
+impl LogReader {
+    /// Asks `engine` for the log from where its capture has got to, and for what is yet to come.
+    pub(crate) async fn open(
+        engine: &Engine,
+        captured: &Arc<Captured>,
+        readers: Readers,
+        context: &Context,
+    ) -> Result<Self, EngineError> {
+        let query = LogQuery { since: captured.progress.since(), follow: true };
+        let body = engine.logs(&captured.container.id, query).await?;
+        let claims = Claims {
+            captured: Arc::clone(captured),
+            reading: Reading::new(readers),
+            delivery: context.delivery.clone(),
+            metrics: Arc::clone(&context.metrics),
+        };
+        Ok(Self {
+            body,
+            lines: Demultiplexer::new(captured.container.tty),
+            claims,
+            _counted: context.metrics.streams_active.hold(),
+        })
+    }
+
+    /// The next bytes; `None` at the stream's end. Cancel-safe.
+    pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, EngineError> {
+        loop {
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(|error| EngineError::Body(error.into()))?;
+            // Trailers, the other kind of frame, say nothing that is wanted here.
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
+    pub(crate) async fn take(&mut self, chunk: &Bytes) -> Result<(), EngineError> {
+        let mut input = &chunk[..];
+        while let Some(line) = self.lines.next_line(&mut input)? {
+            self.claims.take(line).await;
+        }
+        Ok(())
+    }
+
+    /// Hands over what the stream's end has left without a newline.
+    pub(crate) async fn take_unfinished(&mut self) {
+        for line in self.lines.unfinished() {
+            self.claims.take(line).await;
+        }
+    }
+
+    /// Reads to the stream's end.
+    pub(crate) async fn read_to_end(&mut self) -> Result<(), EngineError> {
+        while let Some(chunk) = self.next_chunk().await? {
+            self.take(&chunk).await?;
+        }
+        self.take_unfinished().await;
+        Ok(())
+    }
+}
+
+impl Claims {
+    async fn take(&mut self, raw: RawLine<'_>) {
+        let Ok(line) = LogLine::parse(raw) else {
+            self.metrics.errors.inc(ErrorKind::Parse);
+            self.metrics.lines_dropped.inc(DropReason::Unparsable);
+            return;
+        };
+        if !self.reading.claim(&self.captured.progress, line.stream, line.time) {
+            return;
+        }
+        if raw.cut {
+            self.metrics.errors.inc(ErrorKind::Parse);
+        }
+        self.metrics.lines_read.inc();
+        self.metrics.bytes_read.add(line.text.len() as u64);
+        self.delivery.deliver(&line.of(&self.captured.container.name)).await;
+    }
+}

@@ -1,0 +1,154 @@
+//! The strategy `pooled`: one shared client with a bounded pool, and streams that own what they hold.
+//!
+//! Every container has a follower. It reads the log from the container's start, and replaces its stream every
+//! `rotate_every` by a fresh one that takes up where the old one stopped: the new one is opened before the old one is
+//! closed, and what it repeats is left out. A stream that breaks is opened again while the container runs.
+//!
+//! Guarantees: file descriptors and tasks do not grow with the number of rotations; no line is lost or doubled by one.
+
+mod client;
+mod rotation;
+mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Interval;
+
+use crate::delivery::Backoff;
+use crate::docker_api::{Engine, EngineError};
+use crate::followers::Followers;
+use crate::log_reader::{Captured, LogReader};
+use crate::metrics::ErrorKind;
+use crate::progress::Readers;
+use crate::shutdown::Shutdown;
+use crate::strategy::{Context, Strategy, StrategyError};
+use stream::{End, ManagedStream};
+
+pub(crate) use client::request;
+pub use client::{ClientSettings, PooledClient};
+pub(crate) use rotation::Rotation;
+
+/// First and longest pause between two attempts to open a stream.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Follows every container through the shared client of the [`Context`].
+#[derive(Debug, Clone, Copy)]
+pub struct Pooled {
+    rotate_every: Duration,
+}
+
+impl Pooled {
+    /// Replaces each stream every `rotate_every`.
+    pub fn new(rotate_every: Duration) -> Self {
+        Self { rotate_every }
+    }
+}
+
+impl Strategy for Pooled {
+    async fn run(self, context: Context) -> Result<(), StrategyError> {
+        let rotation = Rotation::new(self.rotate_every);
+        let follow = |captured| {
+            let follower = Follower { context: context.clone(), captured };
+            follower.run(rotation.next_schedule())
+        };
+        let mut discovery = context.discover();
+        let mut followers = Followers::default();
+        let mut shutdown = context.shutdown.clone();
+        loop {
+            tokio::select! {
+                event = discovery.next() => followers.handle(event, follow),
+                () = followers.tend(follow) => {}
+                () = shutdown.requested() => break,
+            }
+        }
+        followers.join_all().await;
+        Ok(())
+    }
+}
+
+/// Keeps one container's stream open for as long as the container runs.
+struct Follower {
+    context: Context,
+    captured: Arc<Captured>,
+}
+
+/// What a follower does once its stream has ended, or did not open.
+enum Next {
+    Reopen,
+    Finished,
+}
+
+impl Follower {
+    async fn run(self, mut rotate: Interval) {
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
+        let mut shutdown = self.context.shutdown.clone();
+        loop {
+            match self.open().await {
+                Ok(reader) => {
+                    let mut stream = ManagedStream::start(reader);
+                    let Some(end) = self.follow(&mut stream, &mut rotate, &mut shutdown).await else {
+                        stream.drain().await;
+                        return;
+                    };
+                    if let Next::Finished = self.after(end).await {
+                        return;
+                    }
+                }
+                Err(error) if error.is_not_found() => return,
+                Err(_) => self.context.metrics.errors.inc(ErrorKind::Engine),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.delay()) => {}
+                () = shutdown.requested() => return,
+            }
+        }
+    }
+
+    /// Until the stream ends; `None`: until the arm has to stop.
+    async fn follow(&self, stream: &mut ManagedStream, rotate: &mut Interval, shutdown: &mut Shutdown) -> Option<End> {
+        loop {
+            tokio::select! {
+                end = stream.ended() => return Some(end),
+                () = shutdown.requested() => return None,
+                _ = rotate.tick() => {}
+            }
+            let next = tokio::select! {
+                next = self.open() => next,
+                () = shutdown.requested() => return None,
+            };
+            match next {
+                Ok(next) => {
+                    stream.replace(next).await;
+                    self.context.metrics.stream_rotations.inc();
+                }
+                // The old stream is still good, and if it is not, that is found out by reading it.
+                Err(_) => self.context.metrics.errors.inc(ErrorKind::Engine),
+            }
+        }
+    }
+
+    /// The log is complete when its stream has come to its end and the container does not run.
+    async fn after(&self, end: End) -> Next {
+        if end == End::Broken {
+            self.context.metrics.errors.inc(ErrorKind::Engine);
+        }
+        match self.engine().inspect(&self.captured.container.id).await {
+            Ok(None) => Next::Finished,
+            Ok(Some(state)) if !state.running && end == End::Complete => Next::Finished,
+            Ok(Some(_)) => Next::Reopen,
+            Err(_) => {
+                self.context.metrics.errors.inc(ErrorKind::Engine);
+                Next::Reopen
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<LogReader, EngineError> {
+        LogReader::open(self.engine(), &self.captured, Readers::One, &self.context).await
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.context.engine
+    }
+}

@@ -1,0 +1,111 @@
+//! A log stream that owns what it holds.
+
+use tokio::sync::oneshot;
+use tokio::time::{Duration, timeout};
+
+use crate::docker_api::EngineError;
+use crate::log_reader::LogReader;
+use crate::task::OwnedTask;
+
+/// After this long without a byte, all that is there already has been read.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// How a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The engine had no more to send.
+    Complete,
+    /// It broke off, or went out of step.
+    Broken,
+    /// It was told to.
+    Stopped,
+}
+
+/// What a stream can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Read no further.
+    Now,
+    /// Read what is there already.
+    WhenQuiet,
+}
+
+/// An open log stream being read.
+///
+/// It owns the response, the task that reads it, and the task's cancellation. However this ends (closed, dropped,
+/// cancelled with its owner, an error, a panic of the reader) the task ends, and with the task goes the response and its
+/// connection. There is no handle to forget: the task cannot be reached but through this.
+#[derive(Debug)]
+pub(super) struct ManagedStream {
+    task: OwnedTask<End>,
+    stop: Option<oneshot::Sender<Stop>>,
+}
+
+impl ManagedStream {
+    /// Begins to read.
+    pub(super) fn start(reader: LogReader) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { task: OwnedTask::spawn(read(reader, stopped)), stop: Some(stop) }
+    }
+
+    /// Waits for the stream's end. Cancel-safe; not to be called again once it has answered.
+    pub(super) async fn ended(&mut self) -> End {
+        self.task.join().await.unwrap_or_else(|panicked| {
+            crate::log::say(format_args!("a log stream is opened again: {panicked}"));
+            End::Broken
+        })
+    }
+
+    /// Closes this stream once the chunk in hand is delivered, and goes on with `next`: which lines of it are new is
+    /// certain only then.
+    pub(super) async fn replace(&mut self, next: LogReader) {
+        self.tell(Stop::Now);
+        self.ended().await;
+        *self = Self::start(next);
+    }
+
+    /// Reads what is there already, then closes.
+    pub(super) async fn drain(mut self) {
+        self.tell(Stop::WhenQuiet);
+        self.ended().await;
+    }
+
+    fn tell(&mut self, how: Stop) {
+        if let Some(stop) = self.stop.take() {
+            // A task that has ended by itself needs no telling.
+            let _ = stop.send(how);
+        }
+    }
+}
+
+async fn read(mut reader: LogReader, mut stop: oneshot::Receiver<Stop>) -> End {
+    let read = async {
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                stop = &mut stop => match stop {
+                    Ok(Stop::WhenQuiet) => return read_until_quiet(&mut reader).await,
+                    Ok(Stop::Now) | Err(_) => return Ok(End::Stopped),
+                },
+                chunk = reader.next_chunk() => chunk?,
+            };
+            let Some(chunk) = chunk else { break };
+            reader.take(&chunk).await?;
+        }
+        reader.take_unfinished().await;
+        Ok::<_, EngineError>(End::Complete)
+    };
+    // Which error it was is the same to whoever opens the stream again.
+    read.await.unwrap_or(End::Broken)
+}
+
+async fn read_until_quiet(reader: &mut LogReader) -> Result<End, EngineError> {
+    while let Ok(chunk) = timeout(QUIET, reader.next_chunk()).await {
+        let Some(chunk) = chunk? else {
+            reader.take_unfinished().await;
+            return Ok(End::Complete);
+        };
+        reader.take(&chunk).await?;
+    }
+    Ok(End::Stopped)
+}
