@@ -1,0 +1,20 @@
+//! Statistics over a recording: which samples are judged, how fast they grow, and what each arm cost.
+//!
+//! Every rate travels with its interval. What cannot be computed says why; nothing is assumed in its place.
+//! Nothing here knows a limit: that is the business of [`crate::verdict`].
+
+pub mod attribution;
+pub mod cost;
+pub mod growth;
+pub mod lives;
+pub mod rate_tracker;
+pub mod timeline;
+pub mod trend;
+
+pub use attribution::GroupGrowth;
+pub use cost::Cost;
+pub use growth::{Growth, Metric, Window};
+pub use lives::Life;
+pub use rate_tracker::{RateTracker, Rates};
+pub use timeline::Timeline;
+pub use trend::{NoTrend, Trend, trend};

@@ -1,0 +1,156 @@
+//! What is judged of a subject: its samples from the end of warm-up to the end of measuring, within one process's life.
+
+use serde::{Deserialize, Serialize};
+
+use super::lives::Life;
+use super::timeline::Timeline;
+use super::trend::{Trend, trend};
+use crate::record::Recording;
+use crate::record::samples::Sample;
+
+/// What is counted of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Open file descriptors.
+    Fds,
+    /// Live tasks of the async runtime.
+    Tasks,
+    /// Threads.
+    Threads,
+    /// Resident memory, bytes.
+    Rss,
+    /// Lines that have reached the sink.
+    Delivered,
+}
+
+impl Metric {
+    /// The word for it in a report.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fds => "FDs",
+            Self::Tasks => "tasks",
+            Self::Threads => "threads",
+            Self::Rss => "memory",
+            Self::Delivered => "lines",
+        }
+    }
+
+    /// Its value in a sample.
+    #[must_use]
+    pub fn of(self, sample: &Sample) -> Option<f64> {
+        let value = match self {
+            Self::Fds => sample.fds,
+            Self::Tasks => sample.tasks,
+            Self::Threads => sample.threads,
+            Self::Rss => sample.rss_bytes,
+            Self::Delivered => sample.lines_delivered,
+        };
+        value.map(|value| value as f64)
+    }
+}
+
+/// The judged samples of one subject.
+///
+/// An arm that was started again counts from nothing again, so growth is judged within one life: the one that
+/// holds most of the measured time. Each life gets the same warm-up.
+#[derive(Debug, Clone)]
+pub struct Window<'a> {
+    /// From the start of the life to the end of warm-up: the last known value in it is the baseline.
+    before: Vec<&'a Sample>,
+    /// What is judged.
+    pub steady: Vec<&'a Sample>,
+}
+
+/// How a metric of a subject moved within its window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// At the end of warm-up. `None`: never known.
+    pub baseline: Option<f64>,
+    /// The last known value.
+    pub last: Option<f64>,
+    /// `(last - baseline)` over the minutes between them: the figure people put on PRs.
+    pub cumulative_per_min: Option<f64>,
+    /// The steady rate.
+    pub steady: Option<Trend>,
+    /// Why there is no steady rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_missing: Option<String>,
+}
+
+impl<'a> Window<'a> {
+    /// The window of an arm.
+    #[must_use]
+    pub fn of_arm(recording: &'a Recording, timeline: &Timeline, arm: &str, lives: &[Life]) -> Self {
+        let part = |life: &Life| {
+            let from_s = timeline.warmup_end_s.max(life.start_s + timeline.warmup_end_s);
+            (life.start_s, from_s, life.down_s().min(timeline.end_s))
+        };
+        let length = |(_, from_s, to_s): &(f64, f64, f64)| (to_s - from_s).max(0.0);
+        let longest = lives.iter().map(part).max_by(|a, b| length(a).total_cmp(&length(b)));
+        // Without a recorded start there is still what was sampled.
+        let (start_s, from_s, to_s) = longest.unwrap_or((f64::NEG_INFINITY, timeline.warmup_end_s, timeline.end_s));
+        Self::between(recording, arm, start_s, from_s, to_s)
+    }
+
+    /// The window of the harness or the engine, which live as long as the run.
+    #[must_use]
+    pub fn of_subject(recording: &'a Recording, timeline: &Timeline, subject: &str) -> Self {
+        Self::between(recording, subject, f64::NEG_INFINITY, timeline.warmup_end_s, timeline.end_s)
+    }
+
+    /// Everything of one life, its warm-up included: what is left to look at where an arm died early.
+    #[must_use]
+    pub fn of_life(recording: &'a Recording, timeline: &Timeline, arm: &str, life: &Life) -> Self {
+        let from_s = life.start_s.max(0.0);
+        Self::between(recording, arm, from_s, from_s, life.down_s().min(timeline.end_s))
+    }
+
+    fn between(recording: &'a Recording, subject: &str, start_s: f64, from_s: f64, to_s: f64) -> Self {
+        let (before, steady) = recording
+            .samples
+            .iter()
+            .filter(|sample| sample.subject == subject && (start_s..=to_s).contains(&sample.elapsed_s))
+            .partition(|sample| sample.elapsed_s <= from_s);
+        Self { before, steady }
+    }
+
+    /// The same, up to `until_s` only.
+    #[must_use]
+    pub fn until(mut self, until_s: f64) -> Self {
+        self.steady.retain(|sample| sample.elapsed_s <= until_s);
+        self
+    }
+
+    /// The baseline and the judged values of a metric, where they are known, as (seconds, value).
+    #[must_use]
+    pub fn points(&self, metric: Metric) -> Vec<(f64, f64)> {
+        let known = |sample: &&Sample| metric.of(sample).map(|value| (sample.elapsed_s, value));
+        let baseline = self.before.iter().rev().find_map(known);
+        baseline.into_iter().chain(self.steady.iter().filter_map(known)).collect()
+    }
+
+    /// The judged samples in which a metric is known, as a share.
+    #[must_use]
+    pub fn known_share(&self, metric: Metric) -> f64 {
+        let known = self.steady.iter().filter(|sample| metric.of(sample).is_some()).count();
+        known as f64 / self.steady.len().max(1) as f64
+    }
+
+    /// How a metric moved.
+    #[must_use]
+    pub fn growth(&self, metric: Metric) -> Growth {
+        let points = self.points(metric);
+        let (first, last) = (points.first(), points.last());
+        let cumulative = first.zip(last).filter(|(first, last)| last.0 > first.0);
+        let steady = trend(&points);
+        Growth {
+            baseline: first.map(|(_, value)| *value),
+            last: last.map(|(_, value)| *value),
+            cumulative_per_min: cumulative.map(|(first, last)| (last.1 - first.1) / (last.0 - first.0) * 60.0),
+            steady: steady.as_ref().ok().copied(),
+            steady_missing: steady.err().map(|reason| reason.to_string()),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The steady rate: a slope that a few odd samples cannot move, and its 95 % interval.
+//!
+//! - **Slope**: Theil-Sen, the median of the slopes of all pairs of samples (Sen, P. K., 1968, JASA 63, 1379-1389). A step
+//!   leaves it at 0 as long as most pairs lie on one side of the step; up to 29 % of wild samples do not move it.
+//! - **Interval**: Sen's, from the ranks of those slopes, its width from the variance of Kendall's S with ties
+//!   (Gilbert, R. O., 1987, Statistical Methods for Environmental Pollution Monitoring, section 16.4).
+//! - **Autocorrelation**: that variance is multiplied by the correction of Hamed & Rao (1998, J. Hydrology 204, 182-196) from
+//!   the autocorrelation of the ranks of the detrended samples; see [`variance_inflation`] for the one difference.
+//! - **Long series** are thinned first to at most [`MAX_POINTS`] blocks of equally many neighbours, each block to its
+//!   median: all pairs of 34,560 samples would be 600 million slopes. For a trend nothing is lost but jitter.
+//!
+//! Not done: naming the shape of a growth. A step in the middle of a series shows as a slope, with an interval that
+//! reaches down to 0.
+
+/// A steady rate with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Trend {
+    /// Theil-Sen slope.
+    pub per_min: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// How many samples it was computed from, before thinning.
+    pub samples: usize,
+}
+
+/// Why there is no trend.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum NoTrend {
+    /// There are too few samples to say anything.
+    #[error("{samples} samples after warm-up are too few: a trend takes {MIN_SAMPLES}")]
+    TooFew {
+        /// How many there are.
+        samples: usize,
+    },
+    /// A time or a value is not a number.
+    #[error("a sample is not a finite number")]
+    NotFinite,
+    /// All samples are of the same moment.
+    #[error("all samples have the same time")]
+    NoTime,
+    /// The samples follow each other so closely that they hold too little of independent information for an interval.
+    #[error("the {samples} samples depend on each other so much that they bound no rate")]
+    Dependent {
+        /// How many there are.
+        samples: usize,
+    },
+}
+
+/// Fewer samples give no trend.
+pub const MIN_SAMPLES: usize = 10;
+/// Longer series are thinned to this many points: 180 thousand pairs, some milliseconds.
+pub const MAX_POINTS: usize = 600;
+/// Two-sided 95 % of the normal distribution.
+const Z: f64 = 1.959_963_985;
+
+/// The steady rate of a series of (seconds, value), in units of the value per minute.
+///
+/// # Errors
+/// [`NoTrend`], where the series does not allow one.
+pub fn trend(points: &[(f64, f64)]) -> Result<Trend, NoTrend> {
+    let samples = points.len();
+    if points.iter().any(|(time, value)| !time.is_finite() || !value.is_finite()) {
+        return Err(NoTrend::NotFinite);
+    }
+    if samples < MIN_SAMPLES {
+        return Err(NoTrend::TooFew { samples });
+    }
+    let points = thin(points);
+    let mut slopes = pair_slopes(&points);
+    if slopes.is_empty() {
+        return Err(NoTrend::NoTime);
+    }
+    let slope = median(&mut slopes);
+    let (below, above) = interval_ranks(&points, slope, slopes.len()).ok_or(NoTrend::Dependent { samples })?;
+    let low = nth(&mut slopes, below);
+    let high = nth(&mut slopes, above);
+    Ok(Trend { per_min: slope * 60.0, low: low * 60.0, high: high * 60.0, samples })
+}
+
+/// The slope alone, in units per second; `None` where no two samples differ in time.
+pub(super) fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    let mut slopes = pair_slopes(&thin(points));
+    (!slopes.is_empty()).then(|| median(&mut slopes))
+}
+
+/// In order of time, at most [`MAX_POINTS`].
+fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut points = points.to_vec();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if points.len() <= MAX_POINTS {
+        return points;
+    }
+    points.chunks(points.len().div_ceil(MAX_POINTS)).map(block).collect()
+}
+
+/// A block of neighbours as one point: mean time, median value.
+fn block(points: &[(f64, f64)]) -> (f64, f64) {
+    let time = points.iter().map(|(time, _)| time).sum::<f64>() / points.len() as f64;
+    let mut values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    (time, median(&mut values))
+}
+
+fn pair_slopes(points: &[(f64, f64)]) -> Vec<f64> {
+    let mut slopes = Vec::with_capacity(points.len() * points.len().saturating_sub(1) / 2);
+    for (at, (time, value)) in points.iter().enumerate() {
+        let later = points[at + 1..].iter().filter(|(later, _)| later > time);
+        slopes.extend(later.map(|(later, then)| (then - value) / (later - time)));
+    }
+    slopes
+}
+
+/// Which of `slopes` sorted slopes bound the interval, counted from 0. `None`: it is wider than all of them.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both ranks lie within 0..slopes")]
+fn interval_ranks(points: &[(f64, f64)], slope: f64, slopes: usize) -> Option<(usize, usize)> {
+    let detrended: Vec<f64> = points.iter().map(|(time, value)| value - slope * time).collect();
+    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    let reach = Z * (kendall_variance(&values) * variance_inflation(&ranks(&detrended))).sqrt();
+    if reach <= 0.0 {
+        return Some(((slopes - 1) / 2, slopes / 2));
+    }
+    let all = slopes as f64;
+    // Gilbert's M1-th and (M2 + 1)-th smallest; rounded outwards.
+    let below = f64::midpoint(all, -reach).floor() - 1.0;
+    let above = f64::midpoint(all, reach).ceil();
+    (below >= 0.0 && above < all).then_some((below as usize, above as usize))
+}
+
+/// Variance of Kendall's S for independent samples, with its correction for ties.
+fn kendall_variance(values: &[f64]) -> f64 {
+    let term = |size: f64| size * (size - 1.0) * (2.0 * size + 5.0);
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let ties: f64 = sorted.chunk_by(|a, b| a.total_cmp(b).is_eq()).map(|tie| term(tie.len() as f64)).sum();
+    (term(values.len() as f64) - ties) / 18.0
+}
+
+/// By how much autocorrelation makes the variance of S larger than that of independent samples (n/n* of Hamed & Rao).
+///
+/// They sum over all lags whose autocorrelation is significant. Here the sum runs over the lags before the first that is
+/// not positive (the initial positive sequence of Geyer, 1992, Statistical Science 7, 473-483, in its simplest form):
+/// single significant lags far out are noise, and a negative one would narrow the interval below that of
+/// independent samples. In short series this is still too little, since removing the trend removes some of the
+/// autocorrelation; so it is at least what an AR(1) process with the first lag's autocorrelation would give, that
+/// one corrected for its bias of about -(2 + 4r)/n. `docs/statistics.md` has the coverage that this gives.
+fn variance_inflation(ranks: &[f64]) -> f64 {
+    let n = ranks.len() as f64;
+    let mean = ranks.iter().sum::<f64>() / n;
+    let centred: Vec<f64> = ranks.iter().map(|rank| rank - mean).collect();
+    let variance: f64 = centred.iter().map(|x| x * x).sum();
+    if variance <= 0.0 {
+        return 1.0;
+    }
+    let correlation = |lag: usize| centred.iter().zip(&centred[lag..]).map(|(a, b)| a * b).sum::<f64>() / variance;
+    let first = correlation(1);
+    let unbiased = (first + (2.0 + 4.0 * first) / n).clamp(0.0, 0.99);
+    let mut measured = (1..ranks.len()).map(correlation).take_while(|correlation| *correlation > 0.0);
+    let mut modelled = std::iter::successors(Some(unbiased), |power| Some(power * unbiased)).take(ranks.len() - 1);
+    let inflation = |correlations: &mut dyn Iterator<Item = f64>| {
+        let weighted = correlations.zip(1_u32..).map(|(correlation, lag)| {
+            let left = n - f64::from(lag);
+            left * (left - 1.0) * (left - 2.0) * correlation
+        });
+        1.0 + 2.0 * weighted.sum::<f64>() / (n * (n - 1.0) * (n - 2.0))
+    };
+    inflation(&mut measured).max(inflation(&mut modelled))
+}
+
+/// The rank of each value, from 1; ties share the mean of theirs. Values closer than rounding can tell apart are tied.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let scale = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut before = 0;
+    for tie in order.chunk_by(|&a, &b| values[b] - values[a] <= scale * 1e-12) {
+        let rank = before as f64 + f64::midpoint(1.0, tie.len() as f64);
+        for &at in tie {
+            ranks[at] = rank;
+        }
+        before += tie.len();
+    }
+    ranks
+}
+
+/// Of at least one value.
+fn median(values: &mut [f64]) -> f64 {
+    let upper = values.len() / 2;
+    let high = nth(values, upper);
+    if values.len() % 2 == 1 { high } else { f64::midpoint(nth(values, upper - 1), high) }
+}
+
+/// The value that sorting would put at `at`.
+fn nth(values: &mut [f64], at: usize) -> f64 {
+    *values.select_nth_unstable_by(at, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Reading a run directory, of a run that ended or was killed at any byte.
+//!
+//! Guarantees: every whole line is kept; a torn last line is dropped and said; a file that is missing is said. A
+//! whole line that cannot be read is an error with its file and number: nothing is guessed, nothing skipped.
+
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::checkpoints::{Checkpoint, FdGroup};
+use super::events::EventRecord;
+use super::ledger::Ledger;
+use super::run_info::{FORMAT_VERSION, RunInfo};
+use super::samples::Sample;
+use super::{RecordError, RunDir};
+
+/// Everything that one run recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// What was run, where.
+    pub info: RunInfo,
+    /// In order of time.
+    pub samples: Vec<Sample>,
+    /// In order of time.
+    pub checkpoints: Vec<Checkpoint>,
+    /// In order of time.
+    pub fd_groups: Vec<FdGroup>,
+    /// In order of time.
+    pub events: Vec<EventRecord>,
+    /// `None`: the run ended before the sink gave an account.
+    pub ledger: Option<Ledger>,
+    /// What was torn or missing, in words for the reader of a report.
+    pub notes: Vec<String>,
+}
+
+impl Recording {
+    /// Reads the run directory at `path`.
+    ///
+    /// # Errors
+    /// See [`RecordError`]: not a run directory, a later format, a file that cannot be read, a broken line.
+    pub fn load(path: &Path) -> Result<Self, RecordError> {
+        let dir = RunDir::new(path);
+        let info = read_run_info(&dir)?;
+        let mut notes = Vec::new();
+        let samples = read_rows(&dir.samples_csv(), &mut notes)?;
+        let checkpoints = read_rows(&dir.checkpoints_csv(), &mut notes)?;
+        let fd_groups = read_rows(&dir.fd_groups_csv(), &mut notes)?;
+        let events = read_events(&dir.events_jsonl(), &mut notes)?;
+        let ledger = read_ledger(&dir.ledger_json(), &mut notes)?;
+        Ok(Self { info, samples, checkpoints, fd_groups, events, ledger, notes })
+    }
+}
+
+fn read_run_info(dir: &RunDir) -> Result<RunInfo, RecordError> {
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+
+    let path = dir.run_json();
+    let Some(bytes) = read(&path)? else {
+        return Err(RecordError::NotARun { path: dir.path().to_owned() });
+    };
+    // The version first: what else a later version holds is not for this reader to complain about.
+    let Version { format_version: found } = parse_json(&path, &bytes)?;
+    if found > FORMAT_VERSION {
+        return Err(RecordError::TooNew { path, found, supported: FORMAT_VERSION });
+    }
+    parse_json(&path, &bytes)
+}
+
+fn read_ledger(path: &Path, notes: &mut Vec<String>) -> Result<Option<Ledger>, RecordError> {
+    let Some(bytes) = read(path)? else {
+        notes.push(format!("{} is missing: what was lost is not known", file_name(path)));
+        return Ok(None);
+    };
+    parse_json(path, &bytes).map(Some)
+}
+
+fn read_events(path: &Path, notes: &mut Vec<String>) -> Result<Vec<EventRecord>, RecordError> {
+    let Some(bytes) = read_lines(path, notes)? else { return Ok(Vec::new()) };
+    let lines = bytes.split(|&byte| byte == b'\n').zip(1..);
+    lines
+        .filter(|(line, _)| !line.is_empty())
+        .map(|(line, number)| serde_json::from_slice(line).map_err(|error| broken(path, number, error)))
+        .collect()
+}
+
+fn read_rows<T: Row>(path: &Path, notes: &mut Vec<String>) -> Result<Vec<T>, RecordError> {
+    let Some(bytes) = read_lines(path, notes)? else { return Ok(Vec::new()) };
+    let mut rows = Vec::new();
+    // The header is line 1. A field never holds a line break, so a row is a line.
+    for (row, line) in csv::Reader::from_reader(bytes.as_slice()).deserialize::<T>().zip(2..) {
+        let row = row.map_err(|error| {
+            let line = error.position().map_or(line, csv::Position::line);
+            broken(path, line, reason(&error))
+        })?;
+        if !row.is_finite() {
+            return Err(broken(path, line, "a number is not finite"));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// What the csv crate says, without the position that [`RecordError::Broken`] gives already.
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields where the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// A row of a CSV file.
+trait Row: DeserializeOwned {
+    /// `NaN` and `inf` are numbers to the parser; the statistics would not survive them.
+    fn is_finite(&self) -> bool;
+}
+
+impl Row for Sample {
+    fn is_finite(&self) -> bool {
+        finite([Some(self.elapsed_s), self.cpu_user_s, self.cpu_sys_s])
+    }
+}
+
+impl Row for Checkpoint {
+    fn is_finite(&self) -> bool {
+        finite([Some(self.elapsed_s), self.fds_cumulative_per_min, self.fds_steady_per_min])
+            && finite([self.tasks_cumulative_per_min, self.tasks_steady_per_min])
+    }
+}
+
+impl Row for FdGroup {
+    fn is_finite(&self) -> bool {
+        true
+    }
+}
+
+fn finite<const N: usize>(values: [Option<f64>; N]) -> bool {
+    values.into_iter().flatten().all(f64::is_finite)
+}
+
+/// The whole lines of a file; `None` where there is no file.
+fn read_lines(path: &Path, notes: &mut Vec<String>) -> Result<Option<Vec<u8>>, RecordError> {
+    let Some(mut bytes) = read(path)? else {
+        notes.push(format!("{} is missing", file_name(path)));
+        return Ok(None);
+    };
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    if whole < bytes.len() {
+        notes.push(format!(
+            "{} ends in a torn line, as after a kill or on a full disk: its last {} bytes were dropped",
+            file_name(path),
+            bytes.len() - whole
+        ));
+        bytes.truncate(whole);
+    }
+    Ok(Some(bytes))
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, RecordError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RecordError::read(path, source)),
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, RecordError> {
+    serde_json::from_slice(bytes).map_err(|error| broken(path, error.line() as u64, error))
+}
+
+fn broken(path: &Path, line: u64, problem: impl Display) -> RecordError {
+    RecordError::Broken { path: PathBuf::from(path), line, problem: problem.to_string() }
+}
+
+fn file_name(path: &Path) -> impl Display {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

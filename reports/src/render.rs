@@ -1,0 +1,13 @@
+//! From finished data to bytes and texts. Nothing here measures, computes or writes a file.
+//!
+//! What comes from an arm, a container or an engine is escaped for where it goes: nothing in it is obeyed by a
+//! terminal, by Markdown, or by whatever reads a table.
+
+mod json;
+mod markdown;
+pub mod png;
+mod text;
+
+pub use json::json;
+pub use markdown::markdown;
+pub use text::text;

@@ -1,0 +1,309 @@
+//! Whether each arm leaks, and whether the run may say so.
+//!
+//! - A **criterion** is judged by one rule (`verdict/rules/`); each rule can say that the data does not decide it. Nothing passes
+//!   on missing data.
+//! - An **arm** is INVALID where it did not do its work (a monitor that captures nothing leaks nothing), whatever its
+//!   counts; else FAIL where any criterion fails; else INCONCLUSIVE where any is undecided; else PASS.
+//! - A **control** (`expect = "fail"`) has to be seen leaking: see [`Proof`].
+//! - The **run** is FAIL where an arm under test fails: a leak that was seen stays seen, whatever else went wrong. Else
+//!   INVALID where an arm is, a control was not caught, or the harness itself leaked. Else INCONCLUSIVE where an arm
+//!   or a control is undecided, or the run ended before its time. Else PASS.
+//!
+//! Pure: the same recording gives the same verdict.
+
+mod control;
+mod rules;
+
+use leaksoak_scenarios::{Arm, Expect};
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{Growth, Life, Metric, Timeline, Window};
+use crate::record::Recording;
+pub use control::Proof;
+use rules::{ArmCase, GrowthRule};
+
+/// The answer, for a criterion, an arm, or a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Outcome {
+    /// It held.
+    Pass,
+    /// It did not.
+    Fail,
+    /// The data does not decide it.
+    Inconclusive,
+    /// The data is not evidence at all.
+    Invalid,
+}
+
+/// What an arm is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    /// It captured and delivered: without this, nothing else counts.
+    Work,
+    /// Growth of open file descriptors.
+    FdGrowth,
+    /// Growth of the async runtime's live tasks.
+    TaskGrowth,
+    /// Growth of threads.
+    ThreadGrowth,
+    /// Times that the kernel's OOM killer ended it.
+    OomKills,
+    /// Connection timeouts it counted.
+    ConnectionTimeouts,
+    /// Lines lost.
+    Loss,
+    /// Share of the measured time in which it was up.
+    Uptime,
+}
+
+/// One criterion, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriterionResult {
+    /// Which.
+    pub criterion: Criterion,
+    /// The answer.
+    pub outcome: Outcome,
+    /// What is compared with the limit; `None`: not known, or nothing is measured.
+    pub measured: Option<f64>,
+    /// 95 % interval of `measured`, where it has one.
+    pub interval: Option<Interval>,
+    /// What `measured` is held against.
+    pub limit: Option<f64>,
+    /// Unit of `measured`, `interval` and `limit`.
+    pub unit: String,
+    /// The counts behind a growth.
+    pub growth: Option<Growth>,
+    /// Why this outcome, in words.
+    pub reason: String,
+    /// What a reader should know besides: a slow leak under the limit, when the limit of open files is reached, ...
+    pub notes: Vec<String>,
+}
+
+/// A 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// One arm, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmVerdict {
+    /// Its name.
+    pub arm: String,
+    /// `pooled`, `naive`, ...
+    pub strategy: String,
+    /// What the run expects of it.
+    pub expect: Expect,
+    /// The answer.
+    pub outcome: Outcome,
+    /// Of a control: whether it was caught leaking.
+    pub proof: Option<Proof>,
+    /// Every criterion.
+    pub criteria: Vec<CriterionResult>,
+}
+
+/// The run, judged. This is `verdict.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunVerdict {
+    /// As in `run.json`.
+    pub run_id: String,
+    /// Its scenario.
+    pub scenario: String,
+    /// Kind of the engine.
+    pub engine: String,
+    /// Version of the engine.
+    pub engine_version: String,
+    /// The answer.
+    pub outcome: Outcome,
+    /// Why this outcome, in words, the weightiest first.
+    pub reasons: Vec<String>,
+    /// Why the run is only a part of what was planned; `None`: it is all of it.
+    pub partial: Option<String>,
+    /// Seconds measured, warm-up included.
+    pub measured_s: f64,
+    /// Seconds that were to be measured.
+    pub planned_s: f64,
+    /// In the order of the scenario.
+    pub arms: Vec<ArmVerdict>,
+    /// The growth of the harness itself, held to the same limits.
+    pub harness: Vec<CriterionResult>,
+    /// The growth of the engine's daemon. Not judged: with several arms it is nobody's alone.
+    pub engine_growth: Vec<EngineGrowth>,
+    /// What was torn or missing in the recording, and what else a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// How a metric of the engine's daemon moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineGrowth {
+    /// Which.
+    pub metric: Metric,
+    /// How.
+    pub growth: Growth,
+}
+
+impl Outcome {
+    /// `PASS`, `FAIL`, `INCONCLUSIVE`, `INVALID`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Invalid => "INVALID",
+        }
+    }
+
+    /// The first of `ranked` that is among `outcomes`; else PASS.
+    fn first_of(ranked: [Self; 3], outcomes: &[Self]) -> Self {
+        ranked.into_iter().find(|outcome| outcomes.contains(outcome)).unwrap_or(Self::Pass)
+    }
+}
+
+impl Criterion {
+    /// The words for it in a report.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::FdGrowth => "FD growth",
+            Self::TaskGrowth => "task growth",
+            Self::ThreadGrowth => "thread growth",
+            Self::OomKills => "OOM kills",
+            Self::ConnectionTimeouts => "connection timeouts",
+            Self::Loss => "loss",
+            Self::Uptime => "uptime",
+        }
+    }
+
+    /// It is about growth.
+    #[must_use]
+    pub fn is_growth(self) -> bool {
+        matches!(self, Self::FdGrowth | Self::TaskGrowth | Self::ThreadGrowth)
+    }
+}
+
+impl ArmVerdict {
+    /// The criteria that made the outcome what it is; for a PASS none.
+    pub fn deciding(&self) -> impl Iterator<Item = &CriterionResult> {
+        let pass = self.outcome == Outcome::Pass;
+        self.criteria.iter().filter(move |result| !pass && result.outcome == self.outcome)
+    }
+
+    /// The result of one criterion; `None` where the arm is not held to it.
+    #[must_use]
+    pub fn result(&self, criterion: Criterion) -> Option<&CriterionResult> {
+        self.criteria.iter().find(|result| result.criterion == criterion)
+    }
+}
+
+impl RunVerdict {
+    /// The exit code of `leaksoak run` and `leaksoak report`: 0 pass, 1 fail, 3 inconclusive, 4 invalid.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.outcome {
+            Outcome::Pass => 0,
+            Outcome::Fail => 1,
+            Outcome::Inconclusive => 3,
+            Outcome::Invalid => 4,
+        }
+    }
+}
+
+/// Judges a recording.
+#[must_use]
+pub fn judge(recording: &Recording) -> RunVerdict {
+    let timeline = Timeline::of(recording);
+    let scenario = &recording.info.scenario;
+    let arms: Vec<ArmVerdict> = scenario.arms.iter().map(|arm| judge_arm(recording, &timeline, arm)).collect();
+    let harness = judge_harness(recording, &timeline);
+    let findings = findings(&arms, &harness, &timeline);
+    let outcomes: Vec<Outcome> = findings.iter().map(|(outcome, _)| *outcome).collect();
+    let ranked = [Outcome::Fail, Outcome::Invalid, Outcome::Inconclusive];
+    let reasons = ranked.iter().flat_map(|rank| findings.iter().filter(move |(outcome, _)| outcome == rank));
+    let mut notes = recording.notes.clone();
+    if !arms.iter().any(|arm| arm.expect == Expect::Fail) {
+        notes.push(
+            "no control arm (`expect = \"fail\"`): nothing shows that this run could have seen a leak".to_owned(),
+        );
+    }
+    RunVerdict {
+        run_id: recording.info.run_id.clone(),
+        scenario: scenario.name.clone(),
+        engine: recording.info.engine.kind.clone(),
+        engine_version: recording.info.engine.version.clone(),
+        outcome: Outcome::first_of(ranked, &outcomes),
+        reasons: reasons.map(|(_, reason)| reason.clone()).collect(),
+        measured_s: timeline.measured_s(),
+        planned_s: timeline.planned_s,
+        arms,
+        harness,
+        engine_growth: engine_growth(recording, &timeline),
+        notes,
+        partial: timeline.partial,
+    }
+}
+
+fn judge_arm(recording: &Recording, timeline: &Timeline, arm: &Arm) -> ArmVerdict {
+    let lives = Life::all_of(recording, &arm.name);
+    let case = ArmCase { recording, timeline, arm, lives: &lives };
+    let criteria = rules::all(&case);
+    let outcomes: Vec<Outcome> = criteria.iter().map(|result| result.outcome).collect();
+    ArmVerdict {
+        arm: arm.name.clone(),
+        strategy: arm.strategy.kind().to_owned(),
+        expect: arm.expect,
+        outcome: Outcome::first_of([Outcome::Invalid, Outcome::Fail, Outcome::Inconclusive], &outcomes),
+        proof: (arm.expect == Expect::Fail).then(|| control::proof(&case, &criteria)),
+        criteria,
+    }
+}
+
+/// What speaks against a PASS of the run, each with its weight.
+fn findings(arms: &[ArmVerdict], harness: &[CriterionResult], timeline: &Timeline) -> Vec<(Outcome, String)> {
+    let mut findings = Vec::new();
+    for arm in arms {
+        if let Some(proof) = &arm.proof {
+            findings.extend(proof.against_the_run().map(|(outcome, why)| (outcome, format!("{}: {why}", arm.arm))));
+        } else {
+            findings.extend(
+                arm.deciding().map(|result| {
+                    (arm.outcome, format!("{}: {}: {}", arm.arm, result.criterion.words(), result.reason))
+                }),
+            );
+        }
+    }
+    let leaks = harness.iter().filter(|result| result.outcome == Outcome::Fail);
+    findings.extend(leaks.map(|result| {
+        let why = format!("the harness itself leaked: {}: {}", result.criterion.words(), result.reason);
+        (Outcome::Invalid, why)
+    }));
+    if let Some(partial) = &timeline.partial {
+        findings.push((Outcome::Inconclusive, partial.clone()));
+    }
+    findings
+}
+
+fn judge_harness(recording: &Recording, timeline: &Timeline) -> Vec<CriterionResult> {
+    let window = Window::of_subject(recording, timeline, "harness");
+    GrowthRule::all(recording.info.scenario.criteria)
+        .into_iter()
+        // What the harness does not have, or was killed before it could count, is not held against the arms.
+        .filter(|rule| !window.points(rule.metric).is_empty())
+        .map(|rule| rules::growth(&window, &rule))
+        .collect()
+}
+
+fn engine_growth(recording: &Recording, timeline: &Timeline) -> Vec<EngineGrowth> {
+    let window = Window::of_subject(recording, timeline, "engine");
+    [Metric::Fds, Metric::Tasks, Metric::Threads]
+        .into_iter()
+        .filter(|metric| !window.points(*metric).is_empty())
+        .map(|metric| EngineGrowth { metric, growth: window.growth(metric) })
+        .collect()
+}

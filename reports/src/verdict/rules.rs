@@ -1,0 +1,70 @@
+//! One rule per criterion. Each compares what was measured with its limit, gives the reason in words, and says
+//! INCONCLUSIVE rather than guess.
+
+mod deaths;
+mod growth;
+mod lines;
+mod work;
+
+use leaksoak_scenarios::Arm;
+
+use super::{Criterion, CriterionResult, Outcome};
+use crate::analysis::{Life, Timeline, Window};
+use crate::record::Recording;
+use crate::record::samples::Sample;
+
+pub(super) use growth::{GrowthRule, growth};
+
+/// What the rules are given of an arm.
+#[derive(Clone, Copy)]
+pub(super) struct ArmCase<'a> {
+    pub(super) recording: &'a Recording,
+    pub(super) timeline: &'a Timeline,
+    pub(super) arm: &'a Arm,
+    pub(super) lives: &'a [Life],
+}
+
+/// Every criterion of an arm.
+pub(super) fn all(case: &ArmCase<'_>) -> Vec<CriterionResult> {
+    let mut results = vec![work::work(case)];
+    results.extend(growth::of_arm(case));
+    results.extend([
+        deaths::oom_kills(case),
+        lines::connection_timeouts(case),
+        lines::loss(case),
+        deaths::uptime(case),
+    ]);
+    results
+}
+
+impl<'a> ArmCase<'a> {
+    fn window(&self) -> Window<'a> {
+        Window::of_arm(self.recording, self.timeline, &self.arm.name, self.lives)
+    }
+
+    /// All samples of the arm that were taken while it was measured, warm-up included.
+    fn samples(&self) -> impl Iterator<Item = &'a Sample> {
+        let (name, end_s) = (&self.arm.name, self.timeline.end_s);
+        self.recording.samples.iter().filter(move |sample| sample.subject == *name && sample.elapsed_s <= end_s)
+    }
+}
+
+/// A result without anything measured yet.
+fn undecided(criterion: Criterion, unit: &str, reason: impl Into<String>) -> CriterionResult {
+    CriterionResult {
+        criterion,
+        outcome: Outcome::Inconclusive,
+        measured: None,
+        interval: None,
+        limit: None,
+        unit: unit.to_owned(),
+        growth: None,
+        reason: reason.into(),
+        notes: Vec::new(),
+    }
+}
+
+/// "Stays below" a limit; a limit of 0 is one that 0 holds.
+fn is_below(value: f64, limit: f64) -> bool {
+    value < limit || (value <= 0.0 && limit <= 0.0)
+}

@@ -1,0 +1,270 @@
+//! A verdict of every kind, each with its reason.
+
+use leaksoak_reports::record::events::{Event, Exit};
+use leaksoak_reports::verdict::Proof;
+use leaksoak_reports::{Outcome, RunVerdict, judge};
+
+use crate::support::{Plan, SMOKE, SOAK, Script, leaking};
+
+fn pooled() -> Script {
+    Script::steady("pooled", "pooled")
+}
+
+fn naive() -> Script {
+    Script::steady("naive", "naive").fds(leaking(120.0)).tasks(leaking(240.0)).control()
+}
+
+/// The outcome, and what speaks against a PASS.
+fn told(verdict: &RunVerdict) -> String {
+    let reasons: Vec<String> = verdict.reasons.iter().map(|reason| format!("\n- {reason}")).collect();
+    format!("{}, exit {}{}", verdict.outcome.word(), verdict.exit_code(), reasons.concat())
+}
+
+fn smoke(arms: &[Script]) -> RunVerdict {
+    judge(&SMOKE.record(arms))
+}
+
+#[test]
+fn a_quiet_arm_beside_a_leaking_control_passes() {
+    let verdict = smoke(&[pooled(), naive()]);
+    insta::assert_snapshot!(told(&verdict), @"PASS, exit 0");
+    let criteria: Vec<String> = verdict.arms[0]
+        .criteria
+        .iter()
+        .map(|result| format!("{} {}: {}", result.outcome.word(), result.criterion.words(), result.reason))
+        .collect();
+    insta::assert_snapshot!(criteria.join("\n"), @r"
+    PASS work: 4,808 lines delivered, a stream for every container
+    PASS FD growth: 0.00/min (0.00 to 0.00), below the limit of 2/min
+    PASS task growth: 0.00/min (0.00 to 0.00), below the limit of 2/min
+    PASS thread growth: 0.00/min (0.00 to 0.00), below the limit of 2/min
+    PASS OOM kills: 0 kills
+    PASS connection timeouts: 0 timeouts
+    PASS loss: 0 of 4,808 lines (0 %)
+    PASS uptime: up 100 % of the time
+    ");
+    insta::assert_snapshot!(verdict.arms[1].proof.as_ref().unwrap().reason(), @"FD growth: 120/min (120 to 120), above the limit of 2/min");
+}
+
+#[test]
+fn a_leaking_arm_under_test_fails_the_run() {
+    insta::assert_snapshot!(told(&smoke(&[pooled().fds(leaking(120.0)), naive()])), @r"
+    FAIL, exit 1
+    - pooled: FD growth: 120/min (120 to 120), above the limit of 2/min
+    ");
+}
+
+#[test]
+fn a_lost_line_in_fifty_fails() {
+    insta::assert_snapshot!(told(&smoke(&[pooled().loses(96), naive()])), @r"
+    FAIL, exit 1
+    - pooled: loss: 96 of 4,808 lines (2.00 %)
+    ");
+}
+
+#[test]
+fn a_connection_timeout_fails() {
+    insta::assert_snapshot!(told(&smoke(&[pooled().times_out(1), naive()])), @r"
+    FAIL, exit 1
+    - pooled: connection timeouts: 1 timeout, 0 allowed
+    ");
+}
+
+#[test]
+fn an_oom_kill_fails_and_costs_uptime_and_lines() {
+    insta::assert_snapshot!(told(&smoke(&[pooled().dies(40.0, Exit::OomKilled, ""), naive()])), @r"
+    FAIL, exit 1
+    - pooled: OOM kills: killed by the kernel for want of memory: 1 time
+    - pooled: loss: 1,608 of 4,808 lines (33.44 %)
+    - pooled: uptime: up 66.67 % of the time: killed for want of memory at 40 s
+    ");
+}
+
+#[test]
+fn an_arm_that_exits_at_once_fails_by_its_uptime() {
+    let dead = pooled().dies(-1.0, Exit::Code { code: 1 }, "leaksoak arm pooled: no such socket\u{1b}[2J");
+    insta::assert_snapshot!(told(&smoke(&[dead, naive()])), @r#"
+    FAIL, exit 1
+    - pooled: loss: 4,808 of 4,808 lines (100 %)
+    - pooled: uptime: up 0 % of the time: exited with code 1 before the run's zero, saying "leaksoak arm pooled: no such socket\u{1b}[2J"
+    "#);
+}
+
+#[test]
+fn a_kill_by_nobody_knows_whom_is_not_passed_as_no_oom_kill() {
+    let mut recording = SMOKE.record(&[pooled().dies(59.99, Exit::Signal { signal: 9 }, ""), naive()]);
+    recording.info.host.cgroup = "none".to_owned();
+    insta::assert_snapshot!(told(&judge(&recording)), @r"
+    INCONCLUSIVE, exit 3
+    - pooled: OOM kills: killed by signal 9, and without a cgroup nothing says by whom
+    ");
+}
+
+#[test]
+fn an_arm_that_captures_nothing_is_invalid_whatever_its_counts() {
+    insta::assert_snapshot!(told(&smoke(&[pooled().delivers_nothing().fds(leaking(120.0)), naive()])), @r"
+    INVALID, exit 4
+    - pooled: work: no line of it reached the sink: what captures nothing leaks nothing
+    ");
+}
+
+#[test]
+fn an_arm_that_follows_half_of_the_containers_is_invalid() {
+    insta::assert_snapshot!(told(&smoke(&[pooled().streams(4), naive()])), @r"
+    INVALID, exit 4
+    - pooled: work: fewer streams than running containers in 100 of 100 judged samples (such as 4 of 8): it did not monitor them all
+    ");
+}
+
+#[test]
+fn a_control_that_does_not_leak_makes_the_run_invalid() {
+    let quiet = Script::steady("naive", "naive").control();
+    insta::assert_snapshot!(told(&smoke(&[pooled(), quiet])), @r"
+    INVALID, exit 4
+    - naive: the control was not caught leaking, so this run could not have seen a leak: its growth stayed under the limits
+    ");
+}
+
+#[test]
+fn a_control_that_only_loses_lines_proves_nothing() {
+    let lossy = Script::steady("naive", "naive").control().loses(4_000);
+    insta::assert_snapshot!(told(&smoke(&[pooled(), lossy])), @r"
+    INVALID, exit 4
+    - naive: the control was not caught leaking, so this run could not have seen a leak: its growth stayed under the limits
+    ");
+}
+
+#[test]
+fn a_control_that_dies_without_growing_proves_nothing() {
+    let dead = Script::steady("naive", "naive").control().dies(30.0, Exit::Code { code: 1 }, "engine said no");
+    insta::assert_snapshot!(told(&smoke(&[pooled(), dead])), @r#"
+    INVALID, exit 4
+    - naive: the control was not caught leaking, so this run could not have seen a leak: it did not end by growing: up 50.00 % of the time: exited with code 1 at 30 s, saying "engine said no"
+    "#);
+}
+
+#[test]
+fn a_control_that_its_leak_kills_within_warm_up_is_proof() {
+    let dead = naive().dies(9.0, Exit::Code { code: 1 }, "too many open files");
+    let verdict = smoke(&[pooled(), dead]);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{:?}", verdict.reasons);
+    assert!(matches!(verdict.arms[1].proof, Some(Proof::Caught(_))));
+    insta::assert_snapshot!(verdict.arms[1].proof.as_ref().unwrap().reason(), @"died at 9 s after its FDs had grown by 120/min");
+}
+
+#[test]
+fn a_leak_that_has_reached_the_limit_and_stands_still_is_still_a_leak() {
+    // It has 1,024 after 8 minutes, and stays there for the other 24.
+    let full = Script::steady("naive", "naive").fds(|time| (30.0 + time * 2.1).floor().min(1_024.0));
+    insta::assert_snapshot!(told(&judge(&SOAK.record(&[full]))), @r"
+    FAIL, exit 1
+    - naive: FD growth: used up its limit of 1024 FDs at 7.7 min; until then: 126/min (126 to 126), above the limit of 2/min
+    ");
+}
+
+#[test]
+fn a_rate_around_the_limit_is_not_decided() {
+    let wobbling = pooled().fds(|time| (40.0 + time * 2.0 / 60.0 + 6.0 * (time / 7.0).sin()).floor());
+    insta::assert_snapshot!(told(&smoke(&[wobbling, naive()])), @r"
+    INCONCLUSIVE, exit 3
+    - pooled: FD growth: 2.89/min (-40.0 to 43.6), on both sides of the limit of 2/min; about 10 min more would decide it
+    ");
+}
+
+#[test]
+fn a_metric_that_was_mostly_missing_cannot_pass() {
+    insta::assert_snapshot!(told(&smoke(&[pooled().metrics_until(25.0), naive()])), @r"
+    INCONCLUSIVE, exit 3
+    - pooled: task growth: 0.00/min (0.00 to 0.00), but known in only 30 % of the judged samples
+    - pooled: connection timeouts: the arm's metrics could be read in only 51 of 121 samples
+    ");
+}
+
+#[test]
+fn a_slow_leak_under_the_limit_passes_and_is_told() {
+    let verdict = judge(&SOAK.record(&[pooled().fds(leaking(0.3)), naive()]));
+    assert_eq!(verdict.outcome, Outcome::Pass, "{:?}", verdict.reasons);
+    let notes: Vec<&str> =
+        verdict.arms[0].criteria.iter().flat_map(|result| &result.notes).map(String::as_str).collect();
+    insta::assert_snapshot!(notes.join("\n"), @"slow leak under the limit: FDs grow by 0.30/min, 1024 FDs in 55 h");
+}
+
+#[test]
+fn a_harness_that_leaks_makes_the_run_invalid() {
+    let plan = Plan { harness_fds: |time| 25.0 + (time / 6.0).floor(), ..SMOKE };
+    insta::assert_snapshot!(told(&judge(&plan.record(&[pooled(), naive()]))), @r"
+    INVALID, exit 4
+    - the harness itself leaked: FD growth: 10.0/min (9.44 to 10.4), above the limit of 2/min
+    ");
+}
+
+#[test]
+fn an_interrupted_run_is_a_part_and_does_not_pass() {
+    let plan = Plan { interrupted_s: Some(40.0), ..SMOKE };
+    let verdict = judge(&plan.record(&[pooled(), naive()]));
+    assert_eq!(verdict.arms[0].outcome, Outcome::Pass);
+    insta::assert_snapshot!(told(&verdict), @r"
+    INCONCLUSIVE, exit 3
+    - interrupted by SIGINT after 40 s of 60 s
+    ");
+}
+
+#[test]
+fn a_killed_run_is_a_part_and_knows_no_loss() {
+    let plan = Plan { killed_s: Some(40.0), ..SMOKE };
+    insta::assert_snapshot!(told(&judge(&plan.record(&[pooled(), naive()]))), @r"
+    INCONCLUSIVE, exit 3
+    - pooled: loss: the sink gave no account
+    - the run was killed after 40 s of 60 s, or is still going on: its last event is missing
+    ");
+}
+
+#[test]
+fn a_run_that_recorded_nothing_passes_nothing() {
+    let mut recording = SMOKE.record(&[pooled(), naive()]);
+    recording.samples.clear();
+    recording.events.clear();
+    recording.ledger = None;
+    insta::assert_snapshot!(told(&judge(&recording)), @r"
+    INCONCLUSIVE, exit 3
+    - pooled: work: no sample of it after warm-up: there is nothing to judge
+    - pooled: FD growth: 0 samples after warm-up are too few: a trend takes 10
+    - pooled: task growth: 0 samples after warm-up are too few: a trend takes 10
+    - pooled: thread growth: 0 samples after warm-up are too few: a trend takes 10
+    - pooled: OOM kills: no start of this arm was recorded
+    - pooled: connection timeouts: the arm's metrics were never read
+    - pooled: loss: the sink gave no account
+    - pooled: uptime: no start of this arm was recorded
+    - naive: the control was not caught leaking yet: FD growth: 0 samples after warm-up are too few: a trend takes 10
+    - the run was killed after 0 s of 60 s, or is still going on: its last event is missing
+    ");
+}
+
+#[test]
+fn a_fail_outweighs_an_invalid_which_outweighs_an_undecided() {
+    let idle = || Script::steady("idle", "idle").delivers_nothing().streams(0);
+    let partial = Plan { interrupted_s: Some(40.0), ..SMOKE };
+    assert_eq!(judge(&partial.record(&[pooled(), idle(), naive()])).outcome, Outcome::Invalid);
+    let leaking = pooled().fds(leaking(120.0));
+    assert_eq!(judge(&partial.record(&[leaking, idle(), naive()])).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_restarted_arm_is_judged_within_one_life() {
+    // It leaks 30 FDs a minute and starts again every five minutes: over half an hour its counts stand still.
+    let mut recording = SOAK.record(&[pooled().fds(|time| 30.0 + (time % 300.0) * 0.5)]);
+    for life in 1..7 {
+        let at_s = f64::from(life) * 300.0;
+        let event = |elapsed_s, event| leaksoak_reports::record::events::EventRecord { elapsed_s, unix_ms: 0, event };
+        let (arm, exit) = ("pooled".to_owned(), Exit::Code { code: 1 });
+        let died = Event::ArmExited { arm: arm.clone(), exit, expected: false, last_words: None };
+        recording.events.push(event(at_s - 1.0, died));
+        recording.events.push(event(at_s, Event::ArmStarted { arm, pid: 1 }));
+    }
+    recording.events.sort_by(|a, b| a.elapsed_s.total_cmp(&b.elapsed_s));
+    insta::assert_snapshot!(told(&judge(&recording)), @r"
+    FAIL, exit 1
+    - pooled: FD growth: 30.0/min (30.0 to 30.0), above the limit of 2/min
+    - pooled: uptime: up 99.69 % of the time: exited with code 1 at 5 min, and 5 deaths more
+    ");
+}
