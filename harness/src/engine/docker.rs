@@ -1,0 +1,396 @@
+//! A Docker Engine, through its API.
+//!
+//! Everything made here carries the run's labels; nothing is stopped or removed that does not. Calls on many
+//! containers run [`AT_ONCE`] at a time.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::errors::Error as ApiError;
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, EventMessage, EventMessageTypeEnum, HostConfig, HostConfigLogConfig,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
+    ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
+};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use hyper::body::Bytes;
+use leaksoak_reports::record::run_info::EngineInfo;
+
+use super::image::{Contents, REPOSITORY};
+use super::{Container, ContainerSpec, EngineError, EngineEvent, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN, socket};
+use crate::owner::{RunId, machine};
+use crate::workload::line;
+
+/// Calls under way at once.
+const AT_ONCE: usize = 8;
+/// Longest wait for an answer.
+const CALL_TIMEOUT_S: u64 = 60;
+/// What a stopping container has before it is killed, seconds.
+const STOP_GRACE_S: i32 = 10;
+/// Memory of one workload container; the executable's pages count in it.
+const CONTAINER_MEMORY: i64 = 64 * 1024 * 1024;
+/// Processes and threads of one workload container.
+const CONTAINER_PIDS: i64 = 16;
+
+/// A connection to an engine.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    api: bollard::Docker,
+    socket: PathBuf,
+    info: EngineInfo,
+}
+
+/// A workload image that the engine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    tag: String,
+    entrypoint: Vec<String>,
+}
+
+impl Docker {
+    /// Connects to the engine that `DOCKER_HOST` or the default socket names, and negotiates the version.
+    ///
+    /// # Errors
+    /// Nobody answers there.
+    pub async fn connect() -> Result<Self, EngineError> {
+        let socket = socket::path(std::env::var("DOCKER_HOST").ok().as_deref())?;
+        Self::connect_to(&socket).await
+    }
+
+    /// Connects to the engine that listens on `socket`.
+    ///
+    /// # Errors
+    /// Nobody answers there.
+    pub async fn connect_to(socket: &Path) -> Result<Self, EngineError> {
+        let pid = socket::probe(socket)?;
+        let call =
+            |source| EngineError::Call { action: format!("asking {} for its version", socket.display()), source };
+        let api =
+            bollard::Docker::connect_with_unix(&socket.to_string_lossy(), CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION)
+                .map_err(call)?;
+        let api = api.negotiate_version().await.map_err(call)?;
+        let version = api.version().await.map_err(call)?;
+        let info = EngineInfo {
+            kind: "docker".into(),
+            address: format!("unix://{}", socket.display()),
+            version: version.version.unwrap_or_else(|| "unknown".into()),
+            api_version: api.client_version().to_string(),
+            pid,
+        };
+        Ok(Self { api, socket: socket.to_owned(), info })
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        self.api.ping().await.map(drop).map_err(|source| call("ping", source))
+    }
+
+    /// The directory of the containers' log files, if it can be read from here.
+    ///
+    /// # Errors
+    /// The words say why it cannot.
+    pub async fn log_files(&self) -> Result<String, String> {
+        let info = self.api.info().await.map_err(|error| error.to_string())?;
+        let root = info.docker_root_dir.ok_or("the engine does not say where its data lies")?;
+        let directory = format!("{root}/containers");
+        std::fs::read_dir(&directory).map(|_| directory.clone()).map_err(|error| format!("{directory}: {error}"))
+    }
+
+    /// Has the engine import the workload image, unless it has it. `scratch` is a directory for the archive meanwhile.
+    ///
+    /// # Errors
+    /// The archive cannot be written, or the engine does not take it.
+    pub async fn ensure_image(&self, scratch: &Path) -> Result<Image, EngineError> {
+        let local = |error: io::Error| EngineError::Image { image: REPOSITORY.into(), reason: error.to_string() };
+        let contents = Contents::of_this_process().map_err(local)?;
+        let tag = contents.tag().map_err(local)?;
+        let image = Image { tag: tag.clone(), entrypoint: contents.entrypoint() };
+        match self.api.inspect_image(&tag).await {
+            Ok(_) => return Ok(image),
+            Err(error) if is_not_found(&error) => {}
+            Err(source) => return Err(call(&format!("looking for image {tag}"), source)),
+        }
+        let failed = |reason: String| EngineError::Image { image: tag.clone(), reason };
+        let archive = scratch.join("image.tar");
+        let imported = self.import(&contents, &tag, &archive).await;
+        let removed = std::fs::remove_file(&archive);
+        imported.map_err(failed)?;
+        removed.map_err(|error| failed(format!("{}: {error}", archive.display())))?;
+        self.remove_images_but(Some(&tag)).await?;
+        Ok(image)
+    }
+
+    async fn import(&self, contents: &Contents, tag: &str, archive: &Path) -> Result<(), String> {
+        let said = |error: io::Error| format!("{}: {error}", archive.display());
+        File::create(archive).and_then(|file| contents.write_tar(io::BufWriter::new(file))).map_err(said)?;
+        let file = File::open(archive).map_err(said)?;
+        let (repository, hash) = tag.split_once(':').unwrap_or((tag, "latest"));
+        let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(hash).build();
+        let body = bollard::body_try_stream(stream::iter(Blocks { file }));
+        let answers: Vec<_> = self
+            .api
+            .create_image(Some(options), Some(body), None)
+            .try_collect()
+            .await
+            .map_err(|error| error.to_string())?;
+        match answers.into_iter().find_map(|answer| answer.error_detail).and_then(|detail| detail.message) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes workload images other than `kept`. One that a live run still uses stays.
+    ///
+    /// # Errors
+    /// The engine does not list its images.
+    pub async fn remove_images_but(&self, kept: Option<&str>) -> Result<Vec<String>, EngineError> {
+        let filters = HashMap::from([("reference", vec![REPOSITORY])]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let images = self.api.list_images(Some(options)).await.map_err(|source| call("listing images", source))?;
+        let mut removed = Vec::new();
+        for tag in images.into_iter().flat_map(|image| image.repo_tags) {
+            if Some(tag.as_str()) == kept || !tag.starts_with(&format!("{REPOSITORY}:")) {
+                continue;
+            }
+            let options = RemoveImageOptionsBuilder::new().build();
+            match self.api.remove_image(&tag, Some(options), None).await {
+                Ok(_) => removed.push(tag),
+                Err(error) if is_not_found(&error) || status(&error) == Some(409) => {}
+                Err(source) => return Err(call(&format!("removing image {tag}"), source)),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Makes a container for each of `specs`, started by no one yet.
+    ///
+    /// # Errors
+    /// The engine refuses one. Those already made carry the run's label: [`remove_run`](Self::remove_run) finds them.
+    pub async fn create(
+        &self,
+        run: &RunId,
+        image: &Image,
+        specs: &[ContainerSpec],
+    ) -> Result<Vec<Container>, EngineError> {
+        stream::iter(specs).map(|spec| self.create_one(run, image, spec)).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn create_one(&self, run: &RunId, image: &Image, spec: &ContainerSpec) -> Result<Container, EngineError> {
+        let name = format!("leaksoak-{run}-{}", spec.id);
+        let log = HashMap::from([
+            ("max-size".into(), spec.log.max_size.get().to_string()),
+            ("max-file".into(), spec.log.max_file.to_string()),
+        ]);
+        let body = ContainerCreateBody {
+            image: Some(image.tag.clone()),
+            entrypoint: Some(image.entrypoint.clone()),
+            cmd: Some(spec.arguments()),
+            user: Some("65534:65534".into()),
+            labels: Some(spec.labels(run, &machine()).into_iter().collect()),
+            host_config: Some(HostConfig {
+                log_config: Some(HostConfigLogConfig { typ: Some("json-file".into()), config: Some(log) }),
+                network_mode: Some("none".into()),
+                readonly_rootfs: Some(true),
+                memory: Some(CONTAINER_MEMORY),
+                memory_swap: Some(CONTAINER_MEMORY),
+                pids_limit: Some(CONTAINER_PIDS),
+                cap_drop: Some(vec!["ALL".into()]),
+                security_opt: Some(vec!["no-new-privileges".into()]),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let created = self
+            .api
+            .create_container(Some(options), body)
+            .await
+            .map_err(|source| call(&format!("creating container {name}"), source))?;
+        Ok(Container { id: spec.id.clone(), engine_id: created.id })
+    }
+
+    /// Starts one container.
+    ///
+    /// # Errors
+    /// The engine does not start it.
+    pub async fn start(&self, container: &Container) -> Result<(), EngineError> {
+        self.api
+            .start_container(&container.engine_id, None::<StartContainerOptions>)
+            .await
+            .map_err(|source| call(&format!("starting container {}", container.id), source))
+    }
+
+    /// Asks every container to end (SIGTERM, SIGKILL after ten seconds), and waits until they have. One that is gone
+    /// already is no error.
+    ///
+    /// # Errors
+    /// The engine does not stop one.
+    pub async fn stop(&self, containers: &[Container]) -> Result<(), EngineError> {
+        stream::iter(containers)
+            .map(|container| async move {
+                let options = StopContainerOptionsBuilder::new().t(STOP_GRACE_S).build();
+                match self.api.stop_container(&container.engine_id, Some(options)).await {
+                    Err(error) if !is_not_found(&error) => {
+                        Err(call(&format!("stopping container {}", container.id), error))
+                    }
+                    _ => Ok(()),
+                }
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// The number of the container's final line, if that is the last of its log.
+    ///
+    /// # Errors
+    /// The engine does not give its log.
+    pub async fn final_seq(&self, container: &Container) -> Result<Option<u64>, EngineError> {
+        let options = LogsOptionsBuilder::new().stdout(true).tail("1").build();
+        let output: Vec<_> = self
+            .api
+            .logs(&container.engine_id, Some(options))
+            .try_collect()
+            .await
+            .map_err(|source| call(&format!("reading the last line of container {}", container.id), source))?;
+        let bytes: Vec<u8> = output.into_iter().flat_map(bollard::container::LogOutput::into_bytes).collect();
+        let token = line::tokens(&bytes).last();
+        Ok(token.filter(|token| token.is_final && token.container == container.id).map(|token| token.seq))
+    }
+
+    /// What happens to the containers of `run`, until the engine is lost.
+    pub fn watch(&self, run: &RunId) -> impl Stream<Item = EngineEvent> + use<> {
+        let filters =
+            HashMap::from([("type", vec!["container".to_owned()]), ("label", vec![format!("{LABEL_RUN}={run}")])]);
+        let options = EventsOptionsBuilder::new().filters(&filters).build();
+        let lost = stream::once(async { EngineEvent::Lost { reason: "its event stream ended".into() } });
+        self.api.events(Some(options)).filter_map(|event| async { engine_event(event) }).chain(lost)
+    }
+
+    /// Removes every container of `run`, running or not.
+    ///
+    /// # Errors
+    /// The engine does not list or remove them.
+    pub async fn remove_run(&self, run: &RunId) -> Result<usize, EngineError> {
+        let ours = self.labelled(&format!("{LABEL_RUN}={run}")).await?;
+        self.remove(ours).await
+    }
+
+    /// Removes the containers of dead runs of this machine; with `all`, of every run of every machine.
+    ///
+    /// # Errors
+    /// The engine does not list or remove them.
+    pub async fn remove_dead(&self, all: bool) -> Result<usize, EngineError> {
+        let here = machine();
+        let label = |container: &ContainerSummary, key: &str| {
+            container.labels.as_ref().and_then(|labels| labels.get(key)).cloned()
+        };
+        let mut dead = self.labelled(LABEL_RUN).await?;
+        dead.retain(|container| {
+            let owner = label(container, LABEL_RUN).and_then(|id| id.parse::<RunId>().ok());
+            all || label(container, LABEL_MACHINE).as_ref() == Some(&here) && owner.is_some_and(|run| !run.is_alive())
+        });
+        self.remove(dead).await
+    }
+
+    async fn labelled(&self, label: &str) -> Result<Vec<ContainerSummary>, EngineError> {
+        let filters = HashMap::from([("label", vec![label])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        self.api.list_containers(Some(options)).await.map_err(|source| call("listing containers", source))
+    }
+
+    async fn remove(&self, containers: Vec<ContainerSummary>) -> Result<usize, EngineError> {
+        let ids: Vec<String> = containers.into_iter().filter_map(|container| container.id).collect();
+        stream::iter(&ids)
+            .map(|id| async move {
+                let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+                match self.api.remove_container(id, Some(options)).await {
+                    // 409: someone else is removing it.
+                    Err(error) if !is_not_found(&error) && status(&error) != Some(409) => {
+                        Err(call(&format!("removing container {id}"), error))
+                    }
+                    _ => Ok(()),
+                }
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        Ok(ids.len())
+    }
+}
+
+/// A file in blocks, as the body of a request.
+struct Blocks {
+    file: File,
+}
+
+impl Iterator for Blocks {
+    type Item = Result<Bytes, io::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut block = vec![0; 128 * 1024];
+        match io::Read::read(&mut self.file, &mut block) {
+            Ok(0) => None,
+            Ok(length) => {
+                block.truncate(length);
+                Some(Ok(block.into()))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+fn engine_event(event: Result<EventMessage, ApiError>) -> Option<EngineEvent> {
+    let event = match event {
+        Ok(event) => event,
+        Err(error) => return Some(EngineEvent::Lost { reason: error.to_string() }),
+    };
+    let (action, attributes) = (event.action?, event.actor?.attributes?);
+    if event.typ != Some(EventMessageTypeEnum::CONTAINER) || !matches!(action.as_str(), "die" | "destroy" | "pause") {
+        return None;
+    }
+    let reason = match attributes.get("exitCode") {
+        Some(code) => format!("{action}, exit code {code}"),
+        None => action,
+    };
+    Some(EngineEvent::Gone { container: attributes.get(LABEL_CONTAINER)?.clone(), reason })
+}
+
+fn call(action: &str, source: ApiError) -> EngineError {
+    EngineError::Call { action: action.to_owned(), source }
+}
+
+fn status(error: &ApiError) -> Option<u16> {
+    match error {
+        ApiError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+fn is_not_found(error: &ApiError) -> bool {
+    status(error) == Some(404)
+}
+
+/// How long the engine has to answer a [`Docker::ping`] before it counts as lost.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,216 @@
+//! One run, from the first container to the last: the orchestrator.
+//!
+//! It owns the lifecycle and does the I/O that the pure [`lifecycle`] decides on; it tells everything as
+//! [`RunEvent`]s and nothing reaches back. Whatever way a run ends, [`teardown`](Running::teardown) stops the arms, removes the
+//! containers and the scratch files; what a `kill -9` leaves, the next run removes ([`crate::leftovers`]).
+//!
+//! Order: containers created; arms started and awaited; containers started, which is the zero of the run; measured;
+//! containers stopped and their final lines read; arms given time to deliver; arms stopped; everything removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::stream;
+use leaksoak_reports::record::events::{Event, EventRecord, Phase};
+use leaksoak_reports::record::run_info::RunInfo;
+use leaksoak_scenarios::Restart;
+use tokio::sync::mpsc;
+
+use crate::arm::client::ArmClient;
+use crate::arm::{ArmNews, Supervisors};
+use crate::clock::{Clock, unix_ms};
+use crate::engine::docker::{Docker, PING_TIMEOUT};
+use crate::engine::{Container, EngineError, EngineEvent};
+use crate::event::{Bus, RunEvent};
+use crate::inotify_limit::Raised;
+use crate::plan::Plan;
+use crate::run::board::Board;
+use crate::run::lifecycle::{Ending, Input, Lifecycle, Operation};
+use crate::sampler::Sampler;
+use crate::sink::Sink;
+
+pub mod board;
+mod ending;
+pub mod lifecycle;
+mod measure;
+mod setup;
+
+/// Distance of two looks at something that is awaited.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What can keep a run from being carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The engine does not do what is asked of it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A file or socket of the run cannot be made.
+    #[error("{what}: {source}\n  is there space, and may this user write there?")]
+    Local {
+        /// Which.
+        what: String,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The user interrupted it before anything was measured.
+    #[error("interrupted ({0}) before anything was measured")]
+    Interrupted(&'static str),
+}
+
+/// Requests of the user to end, as they arrive: `SIGINT`, `SIGTERM`.
+pub type Signals = mpsc::UnboundedReceiver<&'static str>;
+
+/// Carries out `plan` on `engine`, and tells of it on `bus`.
+///
+/// # Errors
+/// The run could not be set up, or was interrupted before it was. What was made is removed.
+pub async fn run(
+    plan: Plan,
+    info: RunInfo,
+    engine: Docker,
+    bus: &Bus,
+    mut signals: Signals,
+) -> Result<Ending, RunError> {
+    bus.send(RunEvent::Started { info: Box::new(info), directory: plan.directory.clone() });
+    let mut running = Running::new(plan, engine, bus);
+    let set_up = tokio::select! {
+        set_up = running.set_up() => set_up,
+        Some(signal) = signals.recv() => Err(RunError::Interrupted(signal)),
+    };
+    let ended = match set_up {
+        Ok(()) => {
+            let ending = running.measure(&mut signals).await;
+            running.drain(&ending, &mut signals).await;
+            Ok(ending)
+        }
+        Err(error) => Err(error),
+    };
+    running.teardown().await;
+    ended
+}
+
+/// A run and all that it holds.
+struct Running<'a> {
+    plan: Plan,
+    engine: Docker,
+    bus: &'a Bus,
+    clock: Clock,
+    lifecycle: Lifecycle,
+    sampler: Sampler,
+    board: Board,
+    containers: Vec<Container>,
+    sink: Option<Sink>,
+    supervisors: Option<Supervisors>,
+    clients: BTreeMap<String, ArmClient>,
+    /// Arms that were started and have not answered yet.
+    unanswered: BTreeSet<String>,
+    /// Why an arm is down.
+    down: BTreeMap<String, String>,
+    watch: Pin<Box<dyn stream::Stream<Item = EngineEvent> + Send>>,
+    raised: Option<Raised>,
+}
+
+impl<'a> Running<'a> {
+    fn new(plan: Plan, engine: Docker, bus: &'a Bus) -> Self {
+        let scenario = &plan.scenario;
+        let names: Vec<String> = plan.arms.iter().map(|arm| arm.config.name.clone()).collect();
+        let restarting =
+            plan.arms.iter().filter(|arm| arm.restart == Restart::OnCrash).map(|arm| arm.config.name.clone()).collect();
+        let (warmup, duration) = (scenario.warmup.as_duration(), scenario.duration.as_duration());
+        Self {
+            clock: Clock::starting_now(),
+            lifecycle: Lifecycle::new(warmup, duration, &names, restarting),
+            sampler: Sampler::default(),
+            board: Board::new(&names, warmup.as_secs_f64()),
+            containers: Vec::new(),
+            sink: None,
+            supervisors: None,
+            clients: plan
+                .arms
+                .iter()
+                .map(|arm| (arm.config.name.clone(), ArmClient::new(&arm.config.own_socket)))
+                .collect(),
+            unanswered: BTreeSet::new(),
+            down: BTreeMap::new(),
+            watch: Box::pin(stream::pending()),
+            raised: None,
+            plan,
+            engine,
+            bus,
+        }
+    }
+
+    /// An arm that was started, or started again, answers for the first time.
+    fn answered(&mut self, arm: &str) {
+        if self.unanswered.remove(arm) {
+            let operations = self.lifecycle.on(Input::ArmAnswered(arm.to_owned()));
+            self.carry_out(operations);
+        }
+    }
+
+    fn on_news(&mut self, news: ArmNews) {
+        let operations = self.decide(Input::Arm(news));
+        self.carry_out(operations);
+    }
+
+    fn decide(&mut self, input: Input) -> Vec<Operation> {
+        self.lifecycle.on(input)
+    }
+
+    async fn carry_out_asking(&mut self, mut operations: Vec<Operation>) -> Option<Ending> {
+        if operations.contains(&Operation::AskEngine) {
+            let answer = tokio::time::timeout(PING_TIMEOUT, self.engine.ping()).await;
+            let input = match answer {
+                Ok(Ok(())) => {
+                    self.watch = Box::pin(self.engine.watch(&self.plan.run));
+                    Input::EngineAlive
+                }
+                Ok(Err(error)) => Input::EngineDead(error.to_string()),
+                Err(_) => Input::EngineDead(format!("no answer in {} s", PING_TIMEOUT.as_secs())),
+            };
+            operations.extend(self.decide(input));
+        }
+        self.carry_out(operations)
+    }
+
+    fn carry_out(&mut self, operations: impl IntoIterator<Item = Operation>) -> Option<Ending> {
+        let mut ending = None;
+        for operation in operations {
+            match operation {
+                Operation::Record(event) => self.record(event),
+                Operation::Attach { arm, pid } => {
+                    self.sampler.attach(&arm, pid);
+                    self.down.remove(&arm);
+                    self.unanswered.insert(arm);
+                }
+                Operation::Detach { arm, reason } => {
+                    self.sampler.detach(&arm, &reason);
+                    self.unanswered.remove(&arm);
+                    self.down.insert(arm, reason);
+                }
+                Operation::AskEngine => {}
+                Operation::End(why) => ending = Some(why),
+            }
+        }
+        ending
+    }
+
+    fn warn(&self, message: String) {
+        self.record(Event::Warning { message });
+    }
+
+    fn record(&self, event: Event) {
+        let elapsed_s = if self.lifecycle.phase() == Phase::Setup { 0.0 } else { self.clock.elapsed().as_secs_f64() };
+        self.bus.send(RunEvent::Happened(EventRecord { elapsed_s, unix_ms: unix_ms(), event }));
+    }
+}
+
+/// The next news of an arm; none, where there are no arms to hear of any more.
+async fn next_news(supervisors: &mut Option<Supervisors>) -> Option<ArmNews> {
+    match supervisors {
+        Some(supervisors) => supervisors.next().await,
+        None => None,
+    }
+}

@@ -1,0 +1,192 @@
+//! The readings of a run put together: one row per subject and tick, one per arm and checkpoint.
+
+use std::collections::BTreeMap;
+
+use leaksoak_reports::{RateTracker, Rates};
+use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup};
+use leaksoak_reports::record::samples::Sample;
+
+use crate::arm::client::Metrics;
+use crate::sampler::fd_groups::Group;
+use crate::sampler::process::Reading;
+
+/// A sample of `subject` with nothing known yet.
+#[must_use]
+pub fn blank(subject: &str, elapsed_s: f64, unix_ms: u64) -> Sample {
+    Sample {
+        elapsed_s,
+        unix_ms,
+        subject: subject.to_owned(),
+        fds: None,
+        threads: None,
+        tasks: None,
+        rss_bytes: None,
+        cpu_user_s: None,
+        cpu_sys_s: None,
+        ctx_switches: None,
+        streams: None,
+        connections: None,
+        rotations: None,
+        lines_read: None,
+        lines_delivered: None,
+        connection_timeouts: None,
+        missing: String::new(),
+    }
+}
+
+/// Enters what /proc said, or why it said nothing.
+pub fn enter_reading(sample: &mut Sample, reading: Result<Reading, String>) {
+    match reading {
+        Ok(reading) => {
+            sample.fds = reading.fds;
+            sample.threads = reading.threads;
+            sample.rss_bytes = reading.rss_bytes;
+            sample.cpu_user_s = reading.cpu_user_s;
+            sample.cpu_sys_s = reading.cpu_sys_s;
+            sample.ctx_switches = reading.ctx_switches;
+        }
+        Err(reason) => miss(sample, &reason),
+    }
+}
+
+/// Enters what an arm said of itself.
+pub fn enter_metrics(sample: &mut Sample, metrics: &Metrics) {
+    sample.tasks = metrics.count("log_capturer_tasks").or_else(|| metrics.count("log_capturer_goroutines"));
+    sample.streams = metrics.count("log_capturer_container_monitor_streams_active");
+    sample.connections = metrics.count("log_capturer_http_client_connections_active");
+    sample.rotations = metrics.count("log_capturer_stream_rotations_total");
+    sample.lines_read = metrics.count("log_capturer_lines_read_total");
+    sample.connection_timeouts = metrics.count("log_capturer_connection_timeouts_total");
+}
+
+/// Adds a reason to those for what is missing.
+pub fn miss(sample: &mut Sample, reason: &str) {
+    if !sample.missing.is_empty() {
+        sample.missing.push_str("; ");
+    }
+    sample.missing.push_str(reason);
+}
+
+/// The growth of every arm so far.
+#[derive(Debug)]
+pub struct Board {
+    arms: BTreeMap<String, Growth>,
+    checkpoint: u32,
+}
+
+#[derive(Debug)]
+struct Growth {
+    fds: RateTracker,
+    tasks: RateTracker,
+    last: Option<Sample>,
+}
+
+impl Board {
+    /// A board for these arms. The last sample of the first `warmup_s` seconds is the baseline.
+    #[must_use]
+    pub fn new(arms: &[String], warmup_s: f64) -> Self {
+        let growth = || Growth { fds: RateTracker::new(warmup_s), tasks: RateTracker::new(warmup_s), last: None };
+        Self { arms: arms.iter().map(|arm| (arm.clone(), growth())).collect(), checkpoint: 0 }
+    }
+
+    /// Takes in a tick's samples.
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+    pub fn enter(&mut self, samples: &[Sample]) {
+        for sample in samples {
+            let Some(growth) = self.arms.get_mut(&sample.subject) else { continue };
+            if let Some(fds) = sample.fds {
+                growth.fds.push(sample.elapsed_s, fds as f64);
+            }
+            if let Some(tasks) = sample.tasks {
+                growth.tasks.push(sample.elapsed_s, tasks as f64);
+            }
+            growth.last = Some(sample.clone());
+        }
+    }
+
+    /// The next checkpoint: a row per arm, and what every subject holds open. `status` of each arm is given.
+    pub fn checkpoint(
+        &mut self,
+        elapsed_s: f64,
+        status: &BTreeMap<String, String>,
+        groups: Vec<(String, Group, u64)>,
+    ) -> (Vec<Checkpoint>, Vec<FdGroup>) {
+        self.checkpoint += 1;
+        let checkpoint = self.checkpoint;
+        let rows =
+            self.arms.iter().map(|(arm, growth)| growth.row(checkpoint, elapsed_s, arm, status.get(arm))).collect();
+        let groups = groups
+            .into_iter()
+            .map(|(subject, group, count)| FdGroup {
+                checkpoint,
+                subject,
+                kind: group.kind.to_owned(),
+                target: group.target,
+                count,
+            })
+            .collect();
+        (rows, groups)
+    }
+}
+
+impl Growth {
+    fn row(&self, checkpoint: u32, elapsed_s: f64, arm: &str, status: Option<&String>) -> Checkpoint {
+        let last = self.last.as_ref();
+        let fds = last.and_then(|sample| sample.fds);
+        let tasks = last.and_then(|sample| sample.tasks);
+        // Of an arm that is gone, the rates are those of its past: its row has none.
+        let fd_rates = fds.and_then(|_| self.fds.rates());
+        let task_rates = tasks.and_then(|_| self.tasks.rates());
+        Checkpoint {
+            checkpoint,
+            elapsed_s,
+            arm: arm.to_owned(),
+            fds,
+            fds_delta: fd_rates.map(delta),
+            fds_cumulative_per_min: fd_rates.and_then(|rates| rates.cumulative_per_min),
+            fds_steady_per_min: fd_rates.and_then(|rates| rates.steady_per_min),
+            tasks,
+            tasks_delta: task_rates.map(delta),
+            tasks_cumulative_per_min: task_rates.and_then(|rates| rates.cumulative_per_min),
+            tasks_steady_per_min: task_rates.and_then(|rates| rates.steady_per_min),
+            threads: last.and_then(|sample| sample.threads),
+            rss_bytes: last.and_then(|sample| sample.rss_bytes),
+            lines_delivered: last.and_then(|sample| sample.lines_delivered),
+            status: status.cloned().unwrap_or_else(|| "unknown".into()),
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the difference of two counts")]
+fn delta(rates: Rates) -> i64 {
+    rates.delta.round() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(elapsed_s: f64, fds: Option<u64>) -> Sample {
+        Sample { fds, ..blank("a", elapsed_s, 0) }
+    }
+
+    #[test]
+    fn the_last_sample_of_the_warm_up_is_the_baseline() {
+        let mut board = Board::new(&["a".into()], 60.0);
+        for (elapsed_s, fds) in [(0.0, 5), (30.0, 30), (59.0, 40), (60.0, 40), (120.0, 42), (180.0, 44)] {
+            board.enter(&[sample(elapsed_s, Some(fds))]);
+        }
+        let (rows, _) = board.checkpoint(180.0, &BTreeMap::new(), Vec::new());
+        assert_eq!((rows[0].fds, rows[0].fds_delta), (Some(44), Some(4)));
+    }
+
+    #[test]
+    fn an_arm_that_is_gone_has_no_counts_and_a_status() {
+        let mut board = Board::new(&["a".into()], 0.0);
+        board.enter(&[sample(1.0, Some(5))]);
+        board.enter(&[sample(2.0, None)]);
+        let status = BTreeMap::from([("a".to_owned(), "exited: code 1".to_owned())]);
+        let (rows, _) = board.checkpoint(2.0, &status, Vec::new());
+        assert_eq!((rows[0].fds, rows[0].fds_delta, rows[0].status.as_str()), (None, None, "exited: code 1"));
+    }
+}

@@ -1,0 +1,286 @@
+//! What a run does next: pure decisions. What happened goes in, operations come out; [`crate::run`] carries them out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use leaksoak_reports::record::events::{Event, Exit, Phase};
+
+use crate::arm::{ArmNews, What};
+use crate::engine::EngineEvent;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The containers run and the arms were given their time: the run's zero.
+    Zero,
+    /// So much time has passed since the zero.
+    Elapsed(Duration),
+    /// An arm's process started or ended.
+    Arm(ArmNews),
+    /// An arm answered for the first time since it was started.
+    ArmAnswered(String),
+    /// The engine told something.
+    Engine(EngineEvent),
+    /// The engine was asked whether it lives, and answered.
+    EngineAlive,
+    /// It did not.
+    EngineDead(String),
+    /// The user asks for an early end.
+    Signal(&'static str),
+    /// The record cannot be written.
+    RecordFailed(String),
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Record the event.
+    Record(Event),
+    /// Sample this process as the arm's.
+    Attach {
+        /// The arm.
+        arm: String,
+        /// Its process.
+        pid: u32,
+    },
+    /// Sample nothing as the arm's, for this reason.
+    Detach {
+        /// The arm.
+        arm: String,
+        /// Why.
+        reason: String,
+    },
+    /// Ask the engine whether it lives; if so, watch it again.
+    AskEngine,
+    /// Stop measuring.
+    End(Ending),
+}
+
+/// Why measuring ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The time was up.
+    Complete,
+    /// Every arm is down for good: there is nothing left to measure.
+    NoArmLeft,
+    /// The user asked for it.
+    Interrupted(&'static str),
+    /// The engine died.
+    EngineLost(String),
+    /// The record cannot be written.
+    RecordFailed(String),
+}
+
+/// The state that decisions are made from.
+#[derive(Debug)]
+pub struct Lifecycle {
+    phase: Phase,
+    warmup: Duration,
+    duration: Duration,
+    /// Arms that are up, or will be again.
+    alive: BTreeSet<String>,
+    /// Arms that are started again after a crash.
+    restarting: BTreeSet<String>,
+    gone: BTreeSet<String>,
+    pids: BTreeMap<String, u32>,
+}
+
+impl Lifecycle {
+    /// The state before anything was started. `restarting`: arms that are started again after a crash.
+    #[must_use]
+    pub fn new(warmup: Duration, duration: Duration, arms: &[String], restarting: BTreeSet<String>) -> Self {
+        let alive = arms.iter().cloned().collect();
+        Self { phase: Phase::Setup, warmup, duration, alive, restarting, gone: BTreeSet::new(), pids: BTreeMap::new() }
+    }
+
+    /// Where the run is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The process of `arm`, while it is up.
+    #[must_use]
+    pub fn pid(&self, arm: &str) -> Option<u32> {
+        self.pids.get(arm).copied()
+    }
+
+    /// Enters a phase that the orchestrator decides on (drain, done).
+    pub fn enter(&mut self, phase: Phase) -> Operation {
+        self.phase = phase;
+        Operation::Record(Event::Phase { phase })
+    }
+
+    /// What follows from what happened.
+    pub fn on(&mut self, input: Input) -> Vec<Operation> {
+        match input {
+            Input::Zero => vec![self.enter(Phase::Warmup)],
+            Input::Elapsed(elapsed) => self.on_elapsed(elapsed),
+            Input::Arm(news) => self.on_arm(news),
+            Input::ArmAnswered(arm) => vec![Operation::Record(Event::ArmReady { arm })],
+            Input::Engine(EngineEvent::Gone { container, reason }) => self.on_container_gone(container, reason),
+            Input::Engine(EngineEvent::Lost { reason }) if self.phase < Phase::Drain => {
+                vec![
+                    warning(format!("the engine's event stream broke ({reason}); asking whether the engine lives")),
+                    Operation::AskEngine,
+                ]
+            }
+            Input::Engine(EngineEvent::Lost { .. }) | Input::EngineAlive => Vec::new(),
+            Input::EngineDead(reason) => {
+                vec![
+                    Operation::Record(Event::EngineLost { reason: reason.clone() }),
+                    Operation::End(Ending::EngineLost(reason)),
+                ]
+            }
+            Input::Signal(signal) => {
+                vec![
+                    Operation::Record(Event::Interrupted { signal: signal.into() }),
+                    Operation::End(Ending::Interrupted(signal)),
+                ]
+            }
+            Input::RecordFailed(reason) => vec![Operation::End(Ending::RecordFailed(reason))],
+        }
+    }
+
+    fn on_elapsed(&mut self, elapsed: Duration) -> Vec<Operation> {
+        let mut operations = Vec::new();
+        if self.phase == Phase::Warmup && elapsed >= self.warmup {
+            operations.push(self.enter(Phase::Steady));
+        }
+        if elapsed >= self.duration {
+            operations.push(Operation::End(Ending::Complete));
+        }
+        operations
+    }
+
+    fn on_arm(&mut self, ArmNews { arm, what }: ArmNews) -> Vec<Operation> {
+        match what {
+            What::Started { pid } => {
+                self.alive.insert(arm.clone());
+                self.pids.insert(arm.clone(), pid);
+                vec![Operation::Record(Event::ArmStarted { arm: arm.clone(), pid }), Operation::Attach { arm, pid }]
+            }
+            What::Exited { exit, expected, last_words } => {
+                self.pids.remove(&arm);
+                let reason = describe(exit);
+                let mut operations = vec![
+                    Operation::Record(Event::ArmExited { arm: arm.clone(), exit, expected, last_words }),
+                    Operation::Detach { arm: arm.clone(), reason },
+                ];
+                operations.extend(self.down(&arm));
+                operations
+            }
+            What::NotStarted { reason } => {
+                let mut operations = vec![
+                    warning(format!("arm {arm} could not be started: {reason}")),
+                    Operation::Detach { arm: arm.clone(), reason: format!("not started: {reason}") },
+                ];
+                self.restarting.remove(&arm);
+                operations.extend(self.down(&arm));
+                operations
+            }
+        }
+    }
+
+    fn down(&mut self, arm: &str) -> Option<Operation> {
+        if !self.restarting.contains(arm) {
+            self.alive.remove(arm);
+        }
+        (self.alive.is_empty() && self.phase < Phase::Drain).then_some(Operation::End(Ending::NoArmLeft))
+    }
+
+    /// A container that is removed dies first, and is told of once.
+    fn on_container_gone(&mut self, container: String, reason: String) -> Vec<Operation> {
+        if self.phase >= Phase::Drain || !self.gone.insert(container.clone()) {
+            return Vec::new();
+        }
+        vec![Operation::Record(Event::ContainerGone { container, reason })]
+    }
+}
+
+/// `exited: code 1`, `killed: signal 9`, `killed: out of memory`.
+#[must_use]
+pub fn describe(exit: Exit) -> String {
+    match exit {
+        Exit::Code { code } => format!("exited: code {code}"),
+        Exit::Signal { signal } => format!("killed: signal {signal}"),
+        Exit::OomKilled => "killed: out of memory".into(),
+    }
+}
+
+fn warning(message: String) -> Operation {
+    Operation::Record(Event::Warning { message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn lifecycle(restarting: &[&str]) -> Lifecycle {
+        let restarting = restarting.iter().map(|arm| (*arm).to_owned()).collect();
+        let mut lifecycle = Lifecycle::new(2 * MINUTE, 30 * MINUTE, &["a".into(), "b".into()], restarting);
+        lifecycle.on(Input::Zero);
+        lifecycle
+    }
+
+    fn exited(arm: &str) -> Input {
+        let what = What::Exited { exit: Exit::Code { code: 1 }, expected: false, last_words: None };
+        Input::Arm(ArmNews { arm: arm.into(), what })
+    }
+
+    fn ends(operations: &[Operation]) -> Option<&Ending> {
+        operations.iter().find_map(|operation| if let Operation::End(ending) = operation { Some(ending) } else { None })
+    }
+
+    #[test]
+    fn a_run_goes_through_its_phases_by_the_clock() {
+        let mut run = lifecycle(&[]);
+        assert_eq!(run.on(Input::Elapsed(MINUTE)), []);
+        assert_eq!(run.on(Input::Elapsed(2 * MINUTE)), [Operation::Record(Event::Phase { phase: Phase::Steady })]);
+        assert_eq!(run.on(Input::Elapsed(29 * MINUTE)), []);
+        assert_eq!(run.on(Input::Elapsed(30 * MINUTE)), [Operation::End(Ending::Complete)]);
+    }
+
+    #[test]
+    fn a_dead_arm_does_not_end_the_run_but_the_last_one_does() {
+        let mut run = lifecycle(&[]);
+        assert_eq!(ends(&run.on(exited("a"))), None);
+        assert_eq!(ends(&run.on(exited("b"))), Some(&Ending::NoArmLeft));
+    }
+
+    #[test]
+    fn an_arm_that_will_be_restarted_keeps_the_run_going() {
+        let mut run = lifecycle(&["b"]);
+        run.on(exited("a"));
+        assert_eq!(ends(&run.on(exited("b"))), None);
+        let what = What::NotStarted { reason: "no such file".into() };
+        assert_eq!(ends(&run.on(Input::Arm(ArmNews { arm: "b".into(), what }))), Some(&Ending::NoArmLeft));
+    }
+
+    #[test]
+    fn a_container_removed_in_mid_run_is_told_once() {
+        let mut run = lifecycle(&[]);
+        let gone = |reason: &str| Input::Engine(EngineEvent::Gone { container: "c01".into(), reason: reason.into() });
+        assert_eq!(run.on(gone("die")).len(), 1);
+        assert_eq!(run.on(gone("destroy")), []);
+    }
+
+    #[test]
+    fn containers_that_end_in_the_drain_are_as_they_should_be() {
+        let mut run = lifecycle(&[]);
+        run.enter(Phase::Drain);
+        assert_eq!(run.on(Input::Engine(EngineEvent::Gone { container: "c01".into(), reason: "die".into() })), []);
+        assert_eq!(run.on(Input::Engine(EngineEvent::Lost { reason: "eof".into() })), []);
+    }
+
+    #[test]
+    fn an_engine_that_is_silent_is_asked_before_the_run_ends() {
+        let mut run = lifecycle(&[]);
+        let operations = run.on(Input::Engine(EngineEvent::Lost { reason: "eof".into() }));
+        assert!(operations.contains(&Operation::AskEngine) && ends(&operations).is_none());
+        assert_eq!(run.on(Input::EngineAlive), []);
+        assert_eq!(ends(&run.on(Input::EngineDead("refused".into()))), Some(&Ending::EngineLost("refused".into())));
+    }
+}

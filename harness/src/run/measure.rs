@@ -1,0 +1,119 @@
+//! The measuring of a run: ticks on their grid, checkpoints, and what happens between them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt, future};
+use leaksoak_reports::record::events::Event;
+
+use super::lifecycle::{Ending, Input};
+use super::{Running, Signals, board, next_news};
+use crate::clock::{Grid, unix_ms};
+use crate::event::RunEvent;
+use crate::sampler::HARNESS;
+use crate::sampler::process::Depth;
+
+impl Running<'_> {
+    /// Ticks until the lifecycle says that it is over.
+    pub(super) async fn measure(&mut self, signals: &mut Signals) -> Ending {
+        let scenario = &self.plan.scenario;
+        let mut ticks = Grid::new(scenario.sample_every.as_duration());
+        let mut checkpoints = Grid::new(scenario.checkpoint_every.as_duration());
+        // There is nothing to tell at zero.
+        checkpoints.take(Duration::ZERO);
+        loop {
+            let input = tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => Input::Signal(signal),
+                Some(news) = next_news(&mut self.supervisors) => Input::Arm(news),
+                Some(event) = self.watch.next() => Input::Engine(event),
+                () = tokio::time::sleep_until(self.clock.zero() + ticks.next_at()) => {
+                    let elapsed = self.clock.elapsed();
+                    if let Some(tick) = ticks.take(elapsed) {
+                        if tick.missed > 0 {
+                            self.record(Event::Gap { missed_ticks: u64::from(tick.missed) });
+                        }
+                        self.tick(elapsed, checkpoints.take(elapsed).is_some()).await;
+                    }
+                    Input::Elapsed(elapsed)
+                }
+            };
+            let operations = self.decide(input);
+            if let Some(ending) = self.carry_out_asking(operations).await {
+                return ending;
+            }
+            if let Some(failure) = self.bus.failure() {
+                return Ending::RecordFailed(failure.to_owned());
+            }
+        }
+    }
+
+    /// Reads every subject.
+    async fn tick(&mut self, elapsed: Duration, checkpoint: bool) {
+        let depth = if checkpoint { Depth::Full } else { Depth::Tick };
+        let (elapsed_s, now) = (elapsed.as_secs_f64(), unix_ms());
+        let mut samples = Vec::with_capacity(self.clients.len() + 2);
+        for (subject, reading) in self.sampler.read(depth) {
+            let mut sample = board::blank(subject, elapsed_s, now);
+            board::enter_reading(&mut sample, reading);
+            samples.push(sample);
+        }
+        let limit = self.plan.scenario.sample_every.as_duration().div_f64(2.0).min(Duration::from_secs(1));
+        let asked =
+            self.clients.iter_mut().filter(|(arm, _)| !self.down.contains_key(*arm)).map(|(arm, client)| async move {
+                let answer = tokio::time::timeout(limit, client.metrics()).await;
+                (
+                    arm.clone(),
+                    answer.map_or_else(
+                        |_| Err(format!("metrics: no answer in {} ms", limit.as_millis())),
+                        |metrics| metrics.map_err(|error| error.to_string()),
+                    ),
+                )
+            });
+        let mut answers: BTreeMap<_, _> = future::join_all(asked).await.into_iter().collect();
+        for sample in &mut samples {
+            if sample.subject == HARNESS {
+                sample.tasks = Some(tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64);
+            }
+            match answers.remove(&sample.subject) {
+                Some(Ok(metrics)) => {
+                    board::enter_metrics(sample, &metrics);
+                    self.answered(&sample.subject);
+                }
+                Some(Err(reason)) => board::miss(sample, &reason),
+                None => {}
+            }
+            if let Some(sink) = self.sink.as_ref().filter(|_| self.clients.contains_key(&sample.subject)) {
+                sample.lines_delivered = Some(sink.book().delivered(&sample.subject));
+            }
+        }
+        self.board.enter(&samples);
+        self.bus.send(RunEvent::Sampled(samples));
+        if checkpoint {
+            self.checkpoint(elapsed_s, limit).await;
+        }
+    }
+
+    async fn checkpoint(&mut self, elapsed_s: f64, limit: Duration) {
+        let mut status = self.down.clone();
+        for (arm, client) in &mut self.clients {
+            if !status.contains_key(arm) {
+                let health = tokio::time::timeout(limit, client.health()).await;
+                let word = health.map_or_else(
+                    |_| "not answering".into(),
+                    |health| health.unwrap_or_else(|error| format!("not answering: {error}")),
+                );
+                status.insert(arm.clone(), word);
+            }
+        }
+        let (groups, warnings) = self.sampler.fd_groups();
+        for warning in warnings {
+            self.warn(warning);
+        }
+        let (rows, groups) = self.board.checkpoint(elapsed_s, &status, groups);
+        if let Some(sink) = &self.sink {
+            let ledger = sink.book().close(false);
+            self.bus.send(RunEvent::Checkpointed { rows, groups, ledger });
+        }
+    }
+}

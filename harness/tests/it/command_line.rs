@@ -1,0 +1,81 @@
+//! Wrong words, wrong files, missing engines: a clear message and the documented exit code. None of these needs an engine.
+
+use std::fs;
+
+use crate::support::{leaksoak, stderr};
+
+#[test]
+fn a_scenario_with_a_typo_is_refused_with_file_line_key_and_suggestion() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mine.toml");
+    fs::write(&file, "name = \"mine\"\nabout = \"x\"\nduratoin = \"60s\"\n").unwrap();
+    let output = leaksoak(&["run", file.to_str().unwrap()]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("mine.toml:3") && said.contains("duratoin") && said.contains("duration"), "{said}");
+}
+
+#[test]
+fn a_scenario_that_does_not_exist_is_refused_with_the_nearest_name() {
+    let output = leaksoak(&["run", "smokee"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("smoke"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_flag_that_does_not_exist_is_refused_with_the_nearest_one() {
+    let output = leaksoak(&["run", "--duratoin", "5s"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--duration"), "{}", stderr(&output));
+}
+
+#[test]
+fn without_an_engine_the_run_says_what_to_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let output =
+        leaksoak(&["run", "--out", out.to_str().unwrap()]).env("DOCKER_HOST", "unix:///nonexistent").output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(stderr(&output).contains("/nonexistent") && stderr(&output).contains("DOCKER_HOST"), "{}", stderr(&output));
+    assert!(!out.exists(), "nothing half-done is left behind");
+}
+
+#[test]
+fn a_remote_engine_is_refused_with_a_way_to_reach_it() {
+    let output = leaksoak(&["run"]).env("DOCKER_HOST", "tcp://127.0.0.1:1").output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(stderr(&output).contains("ssh -L"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_directory_that_does_not_exist_has_no_report() {
+    let output = leaksoak(&["report", "/nonexistent/run"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("/nonexistent/run"), "{}", stderr(&output));
+}
+
+#[test]
+fn every_scenario_of_the_catalogue_is_right() {
+    let listed = leaksoak(&["scenarios"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let names: Vec<_> =
+        listed.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() >= 3, "{listed}");
+    for name in names {
+        assert!(leaksoak(&["check", name]).output().unwrap().status.success(), "{name}");
+    }
+}
+
+#[test]
+fn an_arm_dies_if_its_parent_is_not_the_one_that_it_was_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("arm.json");
+    let socket = dir.path().join("arm.sock");
+    let text = serde_json::json!({
+        "name": "a", "strategy": {"kind": "idle"}, "engine_socket": "/nonexistent", "api_version": "1.41", "label": "x=y",
+        "sink_socket": "/nonexistent", "own_socket": socket, "state_dir": dir.path(), "nofile": 256, "parent_pid": 1, "cgroup_procs": [],
+    });
+    fs::write(&config, text.to_string()).unwrap();
+    let output = leaksoak(&["arm", "--config", config.to_str().unwrap()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+}

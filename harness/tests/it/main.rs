@@ -1,0 +1,8 @@
+//! The binary, from outside: what a user sees, and what it leaves behind.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod command_line;
+mod on_docker;
+mod proxy;
+mod support;

@@ -1,0 +1,270 @@
+//! Whole runs on a real Docker engine, short ones: what they end with, and that they leave nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::proxy::Proxy;
+use crate::support::{Docker, arm_pids, eventually, leaksoak, lives, stderr};
+
+const SCENARIO: &str = r#"
+name = "short"
+about = "a few seconds, for the tests"
+duration = "8s"
+warmup = "2s"
+sample_every = "100ms"
+checkpoint_every = "1s"
+drain = "5s"
+
+[[containers]]
+count = 1
+load = "steady"
+rate = "50/s"
+line_bytes = "120B"
+
+[[containers]]
+count = 1
+load = "silent"
+
+[[arms]]
+name = "pooled"
+strategy = "pooled"
+rotate_every = "500ms"
+
+[[arms]]
+name = "naive"
+strategy = "naive"
+rotate_every = "500ms"
+expect = "fail"
+
+[[arms]]
+name = "hybrid"
+strategy = "hybrid"
+rotate_every = "500ms"
+"#;
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("short.toml"), SCENARIO).unwrap();
+        Self { dir }
+    }
+
+    fn out(&self) -> PathBuf {
+        self.dir.path().join("out")
+    }
+
+    fn run(&self, more: &[&str]) -> Command {
+        let (scenario, out) = (self.dir.path().join("short.toml"), self.out());
+        let mut arguments = vec!["run", scenario.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        arguments.extend(more);
+        leaksoak(&arguments)
+    }
+
+    fn verdict(&self) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.out().join("verdict.json")).unwrap()).unwrap()
+    }
+}
+
+/// Waits until the run has measured for a while.
+fn wait_until_measuring(child: &mut Child, out: &Path) {
+    eventually(Duration::from_secs(60), "the run measures", || {
+        assert!(child.try_wait().unwrap().is_none(), "it ended early");
+        fs::read_to_string(out.join("samples.csv")).unwrap_or_default().lines().count() > 30
+    });
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().try_into().unwrap()).unwrap()
+}
+
+#[test]
+fn clean_arms_pass_and_the_control_fails() {
+    let Some(docker) = Docker::take() else { return };
+    let place = Place::new();
+    let output = place.run(&["--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}\n{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
+    for file in [
+        "run.json",
+        "samples.csv",
+        "checkpoints.csv",
+        "fd_groups.csv",
+        "events.jsonl",
+        "ledger.json",
+        "verdict.json",
+        "summary.md",
+    ] {
+        assert!(place.out().join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+    for chart in ["tasks.png", "fds.png"] {
+        assert!(fs::read(place.out().join("charts").join(chart)).unwrap().starts_with(b"\x89PNG"), "{chart}");
+    }
+    let ledger: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.out().join("ledger.json")).unwrap()).unwrap();
+    for arm in ledger["arms"].as_array().unwrap() {
+        assert_eq!(arm["total"]["lost"], 0, "{arm}");
+        assert!(arm["total"]["delivered"].as_u64().unwrap() > 300, "{arm}");
+    }
+    let groups = fs::read_to_string(place.out().join("fd_groups.csv")).unwrap();
+    assert!(
+        groups.lines().any(|line| line.contains("naive") && line.contains("docker.sock")),
+        "naive's sockets are named: {groups}"
+    );
+    assert_eq!(docker.containers(), 0);
+
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let again = leaksoak(&["report", place.out().to_str().unwrap(), "--json"]).output().unwrap();
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&again.stdout).unwrap(),
+        said,
+        "the report is made from the directory alone"
+    );
+}
+
+#[test]
+fn a_control_turned_into_an_ordinary_arm_fails_the_run() {
+    let Some(_docker) = Docker::take() else { return };
+    let place = Place::new();
+    let output = place.run(&["--set", "arms.naive.expect=pass", "--arm", "naive", "--arm", "pooled"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+}
+
+#[test]
+fn an_arm_that_captures_nothing_makes_the_run_invalid() {
+    let Some(_docker) = Docker::take() else { return };
+    let place = Place::new();
+    let mut scenario = SCENARIO.to_owned();
+    scenario.push_str("\n[[arms]]\nname = \"asleep\"\nstrategy = \"idle\"\n");
+    fs::write(place.dir.path().join("short.toml"), scenario).unwrap();
+    let output = place.run(&["--arm", "asleep"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+}
+
+#[test]
+fn an_output_directory_that_exists_is_refused_and_left_alone() {
+    let Some(docker) = Docker::take() else { return };
+    let place = Place::new();
+    fs::create_dir(place.out()).unwrap();
+    fs::write(place.out().join("precious"), "x").unwrap();
+    let output = place.run(&[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("out"), "{}", stderr(&output));
+    assert_eq!(fs::read_dir(place.out()).unwrap().count(), 1);
+    assert_eq!(docker.containers(), 0);
+}
+
+#[test]
+fn ctrl_c_ends_early_with_a_partial_report_and_nothing_left() {
+    let Some(docker) = Docker::take() else { return };
+    let place = Place::new();
+    let mut child = place.run(&["--duration", "10m", "--quiet"]).spawn().unwrap();
+    wait_until_measuring(&mut child, &place.out());
+    kill_process(pid(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(fs::read_to_string(place.out().join("summary.md")).unwrap().contains("partial"));
+    assert_eq!(docker.containers(), 0);
+    assert!(arm_pids(&place.out()).into_iter().all(|pid| !lives(pid)));
+}
+
+#[test]
+fn after_a_kill_no_arm_survives_the_record_is_readable_and_the_next_run_clears_up() {
+    let Some(docker) = Docker::take() else { return };
+    let place = Place::new();
+    let mut child = place.run(&["--duration", "10m", "--quiet"]).spawn().unwrap();
+    wait_until_measuring(&mut child, &place.out());
+    let arms = arm_pids(&place.out());
+    assert_eq!(arms.len(), 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually(Duration::from_secs(2), "every arm is dead", || arms.iter().all(|pid| !lives(*pid)));
+    assert_eq!(docker.containers(), 2, "a killed run leaves its containers");
+
+    let report = leaksoak(&["report", place.out().to_str().unwrap()]).output().unwrap();
+    assert!(place.out().join("summary.md").exists(), "{}", stderr(&report));
+
+    let next = Place::new();
+    let output = next.run(&["--quiet"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(docker.containers(), 0);
+}
+
+#[test]
+fn a_container_removed_by_someone_else_is_told_and_the_run_goes_on() {
+    let Some(docker) = Docker::take() else { return };
+    let place = Place::new();
+    let mut child = place.run(&["--quiet"]).spawn().unwrap();
+    wait_until_measuring(&mut child, &place.out());
+    docker.remove("leaksoak.container=c01");
+    let status = child.wait().unwrap();
+    let events = fs::read_to_string(place.out().join("events.jsonl")).unwrap();
+    assert!(events.contains("container_gone"), "{events}");
+    assert!(matches!(status.code(), Some(0..=4)), "it is judged: {status}");
+    assert!(place.verdict().is_object());
+}
+
+#[test]
+fn an_engine_that_dies_in_mid_run_ends_it_with_a_partial_report() {
+    let Some(_docker) = Docker::take() else { return };
+    let place = Place::new();
+    let socket = place.dir.path().join("d.sock");
+    let engine = Proxy::before("/var/run/docker.sock", &socket);
+    let mut run = place.run(&["--duration", "10m"]);
+    let mut child =
+        run.env("DOCKER_HOST", format!("unix://{}", socket.display())).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until_measuring(&mut child, &place.out());
+    engine.die();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the engine was lost"), "{}", stderr(&output));
+    assert!(fs::read_to_string(place.out().join("summary.md")).unwrap().contains("partial"));
+    assert!(arm_pids(&place.out()).into_iter().all(|pid| !lives(pid)));
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_what_was_recorded_stays_readable() {
+    let Some(docker) = Docker::take() else { return };
+    let place = Place::new();
+    let small = place.dir.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let Some(_mount) = SmallDisk::mount(&small) else { return };
+    let out = small.join("out");
+    let scenario = place.dir.path().join("short.toml");
+    let output = leaksoak(&["run", scenario.to_str().unwrap(), "--out", out.to_str().unwrap(), "--duration", "10m"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    assert!(stderr(&output).contains("samples.csv") || stderr(&output).contains("space"), "{}", stderr(&output));
+    assert_eq!(docker.containers(), 0);
+
+    let copy = place.dir.path().join("copy");
+    assert!(Command::new("cp").arg("-r").args([&out, &copy]).status().unwrap().success());
+    leaksoak(&["report", copy.to_str().unwrap()]).output().unwrap();
+    assert!(copy.join("summary.md").exists());
+}
+
+/// A file system of a few hundred kilobytes; `None`, with a message, where none may be mounted.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(at).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: a tmpfs cannot be mounted here");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        assert!(Command::new("umount").arg("-l").arg(&self.0).status().unwrap().success());
+    }
+}

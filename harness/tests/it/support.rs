@@ -1,0 +1,107 @@
+//! What the tests of the binary share: running it, finding an engine, waiting for something to become true.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use rustix::fs::{FlockOperation, flock};
+use tokio::runtime::Runtime;
+
+/// A command of the binary under test.
+pub(crate) fn leaksoak(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leaksoak"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Standard error as text.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The real engine, held by one test at a time: runs disturb each other's figures. Everything that is left is
+/// removed when it is let go.
+pub(crate) struct Docker {
+    runtime: Runtime,
+    api: bollard::Docker,
+    _turn: File,
+}
+
+impl Docker {
+    /// `None`, with a message, where no engine answers; a failure where `LEAKSOAK_REQUIRE_DOCKER` says that one must.
+    pub(crate) fn take() -> Option<Self> {
+        let answers = Command::new(env!("CARGO_BIN_EXE_leaksoak")).arg("doctor").output().unwrap();
+        if !answers.status.success() {
+            let said = String::from_utf8_lossy(&answers.stdout).into_owned();
+            assert!(
+                std::env::var_os("LEAKSOAK_REQUIRE_DOCKER").is_none(),
+                "LEAKSOAK_REQUIRE_DOCKER is set, but: {said}"
+            );
+            eprintln!("skipped, no Docker engine answers: {said}");
+            return None;
+        }
+        let turn = File::open(env!("CARGO_BIN_EXE_leaksoak")).unwrap();
+        flock(&turn, FlockOperation::LockExclusive).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let api = runtime.block_on(bollard::Docker::connect_with_defaults().unwrap().negotiate_version()).unwrap();
+        Some(Self { runtime, api, _turn: turn })
+    }
+
+    /// How many containers carry our label.
+    pub(crate) fn containers(&self) -> usize {
+        self.labelled("leaksoak.run").len()
+    }
+
+    /// Removes a container by someone else's hand.
+    pub(crate) fn remove(&self, label: &str) {
+        let options = RemoveContainerOptionsBuilder::new().force(true).build();
+        for id in self.labelled(label) {
+            self.runtime.block_on(self.api.remove_container(&id, Some(options.clone()))).unwrap();
+        }
+    }
+
+    fn labelled(&self, label: &str) -> Vec<String> {
+        let filters = HashMap::from([("label", vec![label])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let containers = self.runtime.block_on(self.api.list_containers(Some(options))).unwrap();
+        containers.into_iter().filter_map(|container| container.id).collect()
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        let cleaned = leaksoak(&["clean"]).output().unwrap();
+        if !std::thread::panicking() {
+            assert!(cleaned.status.success(), "{}", stderr(&cleaned));
+        }
+    }
+}
+
+/// Waits until `condition` holds, and fails if it does not within `limit`.
+pub(crate) fn eventually(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Whether a process lives (a zombie does not).
+pub(crate) fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+/// The processes of the arms that a run directory tells of.
+pub(crate) fn arm_pids(directory: &Path) -> Vec<u32> {
+    let events = std::fs::read_to_string(directory.join("events.jsonl")).unwrap_or_default();
+    events
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|record| record["event"]["kind"] == "arm_started")
+        .filter_map(|record| record["event"]["pid"].as_u64()?.try_into().ok())
+        .collect()
+}
