@@ -5,7 +5,7 @@
 //! - **Interval**: Sen's, from the ranks of those slopes, its width from the variance of Kendall's S with ties
 //!   (Gilbert, R. O., 1987, Statistical Methods for Environmental Pollution Monitoring, section 16.4).
 //! - **Autocorrelation**: that variance is multiplied by the correction of Hamed & Rao (1998, J. Hydrology 204, 182-196) from
-//!   the autocorrelation of the ranks of the detrended samples; see [`variance_inflation`] for the one difference.
+//!   the autocorrelation of the ranks of the detrended samples; `variance_inflation` below says where it differs.
 //! - **Long series** are thinned first to at most [`MAX_POINTS`] blocks of equally many neighbours, each block to its
 //!   median: all pairs of 34,560 samples would be 600 million slopes. For a trend nothing is lost but jitter.
 //!

@@ -48,9 +48,19 @@ pub enum RecordError {
         /// What the system said.
         source: io::Error,
     },
-    /// A whole line, or a file that is always written whole, does not hold what it should.
+    /// A file that is always written whole does not hold what it should.
+    #[error("{}, line {line}: {problem}; the file was changed after the run, or its disk is at fault: restore it from a copy", path.display())]
+    BrokenFile {
+        /// The file.
+        path: PathBuf,
+        /// 1 is the first.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A whole line does not hold what it should.
     #[error("{}, line {line}: {problem}; the file was changed after the run, or its disk is at fault: remove the line to read the rest", path.display())]
-    Broken {
+    BrokenLine {
         /// The file.
         path: PathBuf,
         /// 1 is the first.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One event with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// Seconds since the run's zero; negative before it.
+    /// Seconds since the run's zero; 0 before it, where `unix_ms` tells the order.
     pub elapsed_s: f64,
     /// Wall clock, for labels only.
     pub unix_ms: u64,

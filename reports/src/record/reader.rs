@@ -86,7 +86,7 @@ fn read_events(path: &Path, notes: &mut Vec<String>) -> Result<Vec<EventRecord>,
     let lines = bytes.split(|&byte| byte == b'\n').zip(1..);
     lines
         .filter(|(line, _)| !line.is_empty())
-        .map(|(line, number)| serde_json::from_slice(line).map_err(|error| broken(path, number, error)))
+        .map(|(line, number)| serde_json::from_slice(line).map_err(|error| broken(path, number, json_problem(&error))))
         .collect()
 }
 
@@ -107,7 +107,7 @@ fn read_rows<T: Row>(path: &Path, notes: &mut Vec<String>) -> Result<Vec<T>, Rec
     Ok(rows)
 }
 
-/// What the csv crate says, without the position that [`RecordError::Broken`] gives already.
+/// What the csv crate says, without the position that the error gives already.
 fn reason(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
@@ -175,11 +175,21 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, RecordError> {
 }
 
 fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, RecordError> {
-    serde_json::from_slice(bytes).map_err(|error| broken(path, error.line() as u64, error))
+    serde_json::from_slice(bytes).map_err(|error| RecordError::BrokenFile {
+        path: path.to_owned(),
+        line: error.line() as u64,
+        problem: json_problem(&error),
+    })
+}
+
+/// What serde_json says, without the position: the number of the line is ours to give.
+fn json_problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" at line ").map_or(text.as_str(), |(problem, _)| problem).to_owned()
 }
 
 fn broken(path: &Path, line: u64, problem: impl Display) -> RecordError {
-    RecordError::Broken { path: PathBuf::from(path), line, problem: problem.to_string() }
+    RecordError::BrokenLine { path: PathBuf::from(path), line, problem: problem.to_string() }
 }
 
 fn file_name(path: &Path) -> impl Display {

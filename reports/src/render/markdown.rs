@@ -59,7 +59,7 @@ fn head(report: &Report<'_>) -> String {
         escape(&info.engine.version)
     );
     if let Some(partial) = &verdict.partial {
-        let _ = writeln!(text, "> **A part of a run:** {}.\n", escape(partial));
+        let _ = writeln!(text, "> **Partial report:** {}.\n", escape(partial));
     }
     text.push_str(&because(report));
     let host = &info.host;

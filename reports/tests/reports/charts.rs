@@ -85,6 +85,10 @@ fn the_same_chart_gives_the_same_bytes() {
 fn odd_recordings_are_drawn_all_the_same() {
     let dead = Script::steady("hybrid", "hybrid").dies(-1.0, Exit::Code { code: 1 }, "");
     assert_eq!(drawn(&SMOKE.record(&[dead])).len(), 0, "nothing was measured, so there is nothing to draw");
+    let restless = "an-arm-with-the-longest-name-there-may-be";
+    let arms =
+        [Script::steady(&restless[..40], "naive").fds(leaking(9e9)).control(), Script::steady("pooled", "pooled")];
+    drawn(&SMOKE.record(&arms));
     let nothing = Plan { killed_s: Some(0.0), ..SMOKE };
     drawn(&nothing.record(&[Script::steady("pooled", "pooled")]));
     let zero = Script::steady("pooled", "pooled").fds(|_| 0.0).tasks(|_| 0.0);

@@ -81,12 +81,13 @@ impl<'a> Panel<'a> {
         self.write_warmup(image);
         for label in self.labels() {
             let at = right + 30.0;
-            if label.remark.is_empty() {
-                image.text((at, label.y), &label.name, text::NAME, Weight::Medium, label.colour, Anchor::Left);
-            } else {
-                let (upper, lower) = (label.y - 14.0, label.y + 14.0);
-                image.text((at, upper), &label.name, text::NAME, Weight::Medium, label.colour, Anchor::Left);
-                image.text((at, lower), &label.remark, text::SMALL, Weight::Regular, canvas::GREY, Anchor::Left);
+            let room = f64::from(super::WIDTH) - at - 8.0;
+            let name = (&label.name, text::NAME, Weight::Medium, label.colour);
+            let remark = (&label.remark, text::SMALL, Weight::Regular, canvas::GREY);
+            let first = if label.remark.is_empty() { label.y } else { label.y - 14.0 };
+            for (row, (words, size, weight, colour)) in [name, remark].into_iter().enumerate() {
+                let words = image.fitted(words, size, weight, room);
+                image.text((at, first + row as f64 * 28.0), &words, size, weight, colour, Anchor::Left);
             }
         }
         for (line, colour) in &self.lines {
@@ -112,7 +113,8 @@ impl<'a> Panel<'a> {
     }
 
     fn write_deaths(&self, image: &mut Image, line: &Line, colour: Colour) {
-        for ((x, y), words) in self.deaths(line) {
+        // Of an arm that is started again and again, every death is marked and the first is told.
+        if let Some(((x, y), words)) = self.deaths(line).next() {
             let name = if self.is_named_at_its_end(line) { String::new() } else { format!("{}: ", line.name) };
             let words = format!("{name}{words}");
             let width = image.width_of(&words, text::SMALL, Weight::Medium);

@@ -83,6 +83,17 @@ impl Image {
         text.chars().map(|c| f64::from(scaled.h_advance(glyph(font, c)))).sum()
     }
 
+    /// The text, or as much of its beginning as is not wider than `width`, with an ellipsis.
+    pub(super) fn fitted(&self, text: &str, size: f64, weight: Weight, width: f64) -> String {
+        let mut fitted = text.to_owned();
+        let mut left = text.chars().count();
+        while left > 0 && self.width_of(&fitted, size, weight) > width {
+            left -= 1;
+            fitted = text.chars().take(left).chain(['\u{2026}']).collect();
+        }
+        fitted
+    }
+
     /// A white veil, for text to stand out from lines behind it.
     pub(super) fn veil(&mut self, (left, top): (f64, f64), (right, bottom): (f64, f64)) {
         const VEIL: f32 = 0.82;
