@@ -182,6 +182,9 @@ impl<'a> Running<'a> {
                 Operation::Record(event) => self.record(event),
                 Operation::Attach { arm, pid } => {
                     self.sampler.attach(&arm, pid);
+                    if self.lifecycle.phase() > Phase::Setup {
+                        self.board.restart(&arm, self.clock.elapsed().as_secs_f64());
+                    }
                     self.down.remove(&arm);
                     self.unanswered.insert(arm);
                 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use leaksoak_reports::{RateTracker, Rates};
 use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup};
 use leaksoak_reports::record::samples::Sample;
+use leaksoak_reports::{RateTracker, Rates};
 
 use crate::arm::client::Metrics;
 use crate::sampler::fd_groups::Group;
@@ -70,6 +70,7 @@ pub fn miss(sample: &mut Sample, reason: &str) {
 /// The growth of every arm so far.
 #[derive(Debug)]
 pub struct Board {
+    warmup_s: f64,
     arms: BTreeMap<String, Growth>,
     checkpoint: u32,
 }
@@ -85,8 +86,7 @@ impl Board {
     /// A board for these arms. The last sample of the first `warmup_s` seconds is the baseline.
     #[must_use]
     pub fn new(arms: &[String], warmup_s: f64) -> Self {
-        let growth = || Growth { fds: RateTracker::new(warmup_s), tasks: RateTracker::new(warmup_s), last: None };
-        Self { arms: arms.iter().map(|arm| (arm.clone(), growth())).collect(), checkpoint: 0 }
+        Self { warmup_s, arms: arms.iter().map(|arm| (arm.clone(), Growth::new(warmup_s))).collect(), checkpoint: 0 }
     }
 
     /// Takes in a tick's samples.
@@ -101,6 +101,13 @@ impl Board {
                 growth.tasks.push(sample.elapsed_s, tasks as f64);
             }
             growth.last = Some(sample.clone());
+        }
+    }
+
+    /// An arm's process was started at `elapsed_s`: what it counts begins anew, with a warm-up of its own.
+    pub fn restart(&mut self, arm: &str, elapsed_s: f64) {
+        if let Some(growth) = self.arms.get_mut(arm) {
+            *growth = Growth::new(elapsed_s + self.warmup_s);
         }
     }
 
@@ -130,6 +137,10 @@ impl Board {
 }
 
 impl Growth {
+    fn new(warmup_s: f64) -> Self {
+        Self { fds: RateTracker::new(warmup_s), tasks: RateTracker::new(warmup_s), last: None }
+    }
+
     fn row(&self, checkpoint: u32, elapsed_s: f64, arm: &str, status: Option<&String>) -> Checkpoint {
         let last = self.last.as_ref();
         let fds = last.and_then(|sample| sample.fds);
@@ -178,6 +189,16 @@ mod tests {
         }
         let (rows, _) = board.checkpoint(180.0, &BTreeMap::new(), Vec::new());
         assert_eq!((rows[0].fds, rows[0].fds_delta), (Some(44), Some(4)));
+    }
+
+    #[test]
+    fn an_arm_that_was_restarted_is_counted_from_there() {
+        let mut board = Board::new(&["a".into()], 10.0);
+        board.enter(&[sample(10.0, Some(5)), sample(60.0, Some(500))]);
+        board.restart("a", 60.0);
+        board.enter(&[sample(61.0, Some(4)), sample(70.0, Some(6)), sample(130.0, Some(7))]);
+        let (rows, _) = board.checkpoint(130.0, &BTreeMap::new(), Vec::new());
+        assert_eq!((rows[0].fds_delta, rows[0].fds_cumulative_per_min), (Some(1), Some(1.0)));
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn clean_arms_pass_and_the_control_fails() {
         groups.lines().any(|line| line.contains("naive") && line.contains("docker.sock")),
         "naive's sockets are named: {groups}"
     );
-    assert_eq!(docker.containers(), 0);
+    assert_eq!(docker.containers_of(&place.out()), 0);
 
     let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let again = leaksoak(&["report", place.out().to_str().unwrap(), "--json"]).output().unwrap();
@@ -149,7 +149,7 @@ fn an_arm_that_captures_nothing_makes_the_run_invalid() {
 
 #[test]
 fn an_output_directory_that_exists_is_refused_and_left_alone() {
-    let Some(docker) = Docker::take() else { return };
+    let Some(_docker) = Docker::take() else { return };
     let place = Place::new();
     fs::create_dir(place.out()).unwrap();
     fs::write(place.out().join("precious"), "x").unwrap();
@@ -157,7 +157,6 @@ fn an_output_directory_that_exists_is_refused_and_left_alone() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("out"), "{}", stderr(&output));
     assert_eq!(fs::read_dir(place.out()).unwrap().count(), 1);
-    assert_eq!(docker.containers(), 0);
 }
 
 #[test]
@@ -168,8 +167,8 @@ fn ctrl_c_ends_early_with_a_partial_report_and_nothing_left() {
     wait_until_measuring(&mut child, &place.out());
     kill_process(pid(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(fs::read_to_string(place.out().join("summary.md")).unwrap().contains("partial"));
-    assert_eq!(docker.containers(), 0);
+    assert!(fs::read_to_string(place.out().join("summary.md")).unwrap().contains("Partial report"));
+    assert_eq!(docker.containers_of(&place.out()), 0);
     assert!(arm_pids(&place.out()).into_iter().all(|pid| !lives(pid)));
 }
 
@@ -184,7 +183,7 @@ fn after_a_kill_no_arm_survives_the_record_is_readable_and_the_next_run_clears_u
     child.kill().unwrap();
     child.wait().unwrap();
     eventually(Duration::from_secs(2), "every arm is dead", || arms.iter().all(|pid| !lives(*pid)));
-    assert_eq!(docker.containers(), 2, "a killed run leaves its containers");
+    assert_eq!(docker.containers_of(&place.out()), 2, "a killed run leaves its containers");
 
     let report = leaksoak(&["report", place.out().to_str().unwrap()]).output().unwrap();
     assert!(place.out().join("summary.md").exists(), "{}", stderr(&report));
@@ -192,7 +191,7 @@ fn after_a_kill_no_arm_survives_the_record_is_readable_and_the_next_run_clears_u
     let next = Place::new();
     let output = next.run(&["--quiet"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(docker.containers(), 0);
+    assert_eq!(docker.containers_of(&place.out()), 0);
 }
 
 #[test]
@@ -201,7 +200,7 @@ fn a_container_removed_by_someone_else_is_told_and_the_run_goes_on() {
     let place = Place::new();
     let mut child = place.run(&["--quiet"]).spawn().unwrap();
     wait_until_measuring(&mut child, &place.out());
-    docker.remove("leaksoak.container=c01");
+    docker.remove(&place.out(), "c01");
     let status = child.wait().unwrap();
     let events = fs::read_to_string(place.out().join("events.jsonl")).unwrap();
     assert!(events.contains("container_gone"), "{events}");
@@ -223,7 +222,7 @@ fn an_engine_that_dies_in_mid_run_ends_it_with_a_partial_report() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(stderr(&output).contains("the engine was lost"), "{}", stderr(&output));
-    assert!(fs::read_to_string(place.out().join("summary.md")).unwrap().contains("partial"));
+    assert!(fs::read_to_string(place.out().join("summary.md")).unwrap().contains("Partial report"));
     assert!(arm_pids(&place.out()).into_iter().all(|pid| !lives(pid)));
 }
 
@@ -241,7 +240,7 @@ fn a_full_disk_ends_the_run_and_what_was_recorded_stays_readable() {
         .unwrap();
     assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(stderr(&output).contains("samples.csv") || stderr(&output).contains("space"), "{}", stderr(&output));
-    assert_eq!(docker.containers(), 0);
+    assert_eq!(docker.containers_of(&out), 0);
 
     let copy = place.dir.path().join("copy");
     assert!(Command::new("cp").arg("-r").args([&out, &copy]).status().unwrap().success());

@@ -1,7 +1,7 @@
 //! What the tests of the binary share: running it, finding an engine, waiting for something to become true.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -50,21 +50,22 @@ impl Docker {
         Some(Self { runtime, api, _turn: turn })
     }
 
-    /// How many containers carry our label.
-    pub(crate) fn containers(&self) -> usize {
-        self.labelled("leaksoak.run").len()
+    /// How many containers of the run recorded in `directory` there are.
+    pub(crate) fn containers_of(&self, directory: &Path) -> usize {
+        self.labelled(&[&format!("leaksoak.run={}", run_id(directory))]).len()
     }
 
-    /// Removes a container by someone else's hand.
-    pub(crate) fn remove(&self, label: &str) {
+    /// Removes a container of the run recorded in `directory`, by someone else's hand.
+    pub(crate) fn remove(&self, directory: &Path, container: &str) {
         let options = RemoveContainerOptionsBuilder::new().force(true).build();
-        for id in self.labelled(label) {
+        let run = run_id(directory);
+        for id in self.labelled(&[&format!("leaksoak.run={run}"), &format!("leaksoak.container={container}")]) {
             self.runtime.block_on(self.api.remove_container(&id, Some(options.clone()))).unwrap();
         }
     }
 
-    fn labelled(&self, label: &str) -> Vec<String> {
-        let filters = HashMap::from([("label", vec![label])]);
+    fn labelled(&self, labels: &[&str]) -> Vec<String> {
+        let filters = HashMap::from([("label", labels.to_vec())]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let containers = self.runtime.block_on(self.api.list_containers(Some(options))).unwrap();
         containers.into_iter().filter_map(|container| container.id).collect()
@@ -80,6 +81,11 @@ impl Drop for Docker {
     }
 }
 
+fn run_id(directory: &Path) -> String {
+    let info: serde_json::Value = serde_json::from_slice(&fs::read(directory.join("run.json")).unwrap()).unwrap();
+    info["run_id"].as_str().unwrap().to_owned()
+}
+
 /// Waits until `condition` holds, and fails if it does not within `limit`.
 pub(crate) fn eventually(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
@@ -91,13 +97,13 @@ pub(crate) fn eventually(limit: Duration, what: &str, mut condition: impl FnMut(
 
 /// Whether a process lives (a zombie does not).
 pub(crate) fn lives(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 /// The processes of the arms that a run directory tells of.
 pub(crate) fn arm_pids(directory: &Path) -> Vec<u32> {
-    let events = std::fs::read_to_string(directory.join("events.jsonl")).unwrap_or_default();
+    let events = fs::read_to_string(directory.join("events.jsonl")).unwrap_or_default();
     events
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
