@@ -55,6 +55,8 @@ pub enum What {
         exit: Exit,
         /// It was asked to.
         expected: bool,
+        /// It will not be started again.
+        stays_down: bool,
         /// The last line of its stderr.
         last_words: Option<String>,
     },
@@ -133,13 +135,14 @@ impl ArmProcess {
                 () = asked_to_stop(&mut stop) => (terminate(&mut child).await, true),
             };
             let oom_killed = self.oom_kills() > kills_before;
-            tell(match status {
-                Ok(status) => {
-                    What::Exited { exit: exit(status, oom_killed), expected, last_words: last_line(&self.log_file) }
-                }
-                Err(error) => What::NotStarted { reason: format!("waiting for it: {error}") },
-            });
-            if expected || self.restart == Restart::Never || restarts == MAX_RESTARTS {
+            let stays_down = expected || self.restart == Restart::Never || restarts == MAX_RESTARTS;
+            let status = match status {
+                Ok(status) => status,
+                Err(error) => return tell(What::NotStarted { reason: format!("waiting for it: {error}") }),
+            };
+            let last_words = last_line(&self.log_file);
+            tell(What::Exited { exit: exit(status, oom_killed), expected, stays_down, last_words });
+            if stays_down {
                 return;
             }
             restarts += 1;

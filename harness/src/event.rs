@@ -1,10 +1,13 @@
 //! What a run tells: [`RunEvent`]s, the only contract between what runs and what records or shows.
 //!
-//! Consumers live on a thread of their own, so that a slow disk or terminal never holds up the sampler. The first
-//! error of each is kept, and that consumer is given nothing more; the others go on.
+//! Each consumer lives on a thread of its own behind a queue of its own, so that a slow disk does not hold up the sampler,
+//! and a stopped terminal neither the sampler nor the record. The first error is kept, and that consumer is given
+//! nothing more; the others go on. A record whose disk stands still for a thousand events does hold up the run: it
+//! would have nothing to show for going on.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -30,7 +33,12 @@ pub enum RunEvent {
     /// Something happened.
     Happened(EventRecord),
     /// Every subject was read once.
-    Sampled(Vec<Sample>),
+    Sampled {
+        /// One per subject.
+        samples: Vec<Sample>,
+        /// Lines that each arm has not delivered yet, as far as is known now.
+        missing_lines: BTreeMap<String, u64>,
+    },
     /// The coarser reading, after that of the same tick.
     Checkpointed {
         /// One row per arm.
@@ -51,32 +59,55 @@ pub trait Consumer: Send {
     /// # Errors
     /// Its words end the run: a record that cannot be written is worth nothing.
     fn consume(&mut self, event: &RunEvent) -> Result<(), String>;
+
+    /// Whether it can do without events that come faster than it takes them in. A display can, a record cannot.
+    fn may_miss(&self) -> bool {
+        false
+    }
 }
 
 /// Hands events to the consumers.
 #[derive(Debug)]
 pub struct Bus {
-    events: Option<SyncSender<RunEvent>>,
-    thread: Option<JoinHandle<()>>,
+    lines: Vec<Line>,
     failure: Arc<OnceLock<String>>,
 }
 
+/// The way to one consumer.
+#[derive(Debug)]
+struct Line {
+    events: SyncSender<Arc<RunEvent>>,
+    may_miss: bool,
+    thread: JoinHandle<()>,
+}
+
 impl Bus {
-    /// Starts the consumers' thread.
+    /// Starts the consumers' threads.
     #[must_use]
     pub fn start(consumers: Vec<Box<dyn Consumer>>) -> Self {
-        let (events, queue) = mpsc::sync_channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
-        let told = Arc::clone(&failure);
-        let thread = std::thread::spawn(move || consume(&queue, consumers, &told));
-        Self { events: Some(events), thread: Some(thread), failure }
+        let line = |consumer: Box<dyn Consumer>| {
+            let (events, queue) = mpsc::sync_channel(QUEUE);
+            let may_miss = consumer.may_miss();
+            let told = Arc::clone(&failure);
+            Line { events, may_miss, thread: std::thread::spawn(move || consume(&queue, consumer, &told)) }
+        };
+        Self { lines: consumers.into_iter().map(line).collect(), failure }
     }
 
     /// Hands over one event.
     pub fn send(&self, event: RunEvent) {
-        if let Some(events) = &self.events {
-            // The thread lives as long as the channel; if a consumer panicked, `finish` says so.
-            let _ = events.send(event);
+        let event = Arc::new(event);
+        for line in &self.lines {
+            let lost = if line.may_miss {
+                matches!(line.events.try_send(Arc::clone(&event)), Err(TrySendError::Disconnected(_)))
+            } else {
+                line.events.send(Arc::clone(&event)).is_err()
+            };
+            // A consumer goes only by an error, which it has told, or by a panic.
+            if lost && !line.may_miss {
+                self.failure.get_or_init(|| PANICKED.into());
+            }
         }
     }
 
@@ -90,25 +121,26 @@ impl Bus {
     ///
     /// # Errors
     /// The first error of a consumer.
-    pub fn finish(mut self) -> Result<(), String> {
-        self.events = None;
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            return Err("a consumer of the run's events panicked: this is a bug, please report it".into());
+    pub fn finish(self) -> Result<(), String> {
+        for Line { events, thread, .. } in self.lines {
+            drop(events);
+            if thread.join().is_err() {
+                self.failure.get_or_init(|| PANICKED.into());
+            }
         }
         self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 }
 
-fn consume(queue: &Receiver<RunEvent>, mut consumers: Vec<Box<dyn Consumer>>, failure: &OnceLock<String>) {
+const PANICKED: &str = "a consumer of the run's events panicked: this is a bug, please report it";
+
+fn consume(queue: &Receiver<Arc<RunEvent>>, mut consumer: Box<dyn Consumer>, failure: &OnceLock<String>) {
     for event in queue {
-        consumers.retain_mut(|consumer| match consumer.consume(&event) {
-            Ok(()) => true,
-            Err(error) => {
-                // Only the first is told.
-                let _ = failure.set(error);
-                false
-            }
-        });
+        if let Err(error) = consumer.consume(&event) {
+            // Only the first is told.
+            let _ = failure.set(error);
+            return;
+        }
     }
 }
 
@@ -131,7 +163,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let bus = Bus::start(vec![Box::new(Counting(tell.clone(), 2)), Box::new(Counting(tell, usize::MAX))]);
         for _ in 0..5 {
-            bus.send(RunEvent::Sampled(Vec::new()));
+            bus.send(RunEvent::Sampled { samples: Vec::new(), missing_lines: BTreeMap::new() });
         }
         assert_eq!(bus.finish(), Err("full".into()));
         assert_eq!(told.iter().count(), 2 + 5);

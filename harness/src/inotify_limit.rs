@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use leaksoak_scenarios::{Scenario, Strategy};
 
@@ -51,33 +51,46 @@ pub fn needed(scenario: &Scenario) -> u64 {
     scenario.arms.iter().map(held).sum::<u64>() + HEADROOM
 }
 
-/// A limit that was raised. [`restore`](Self::restore) puts it back.
+/// A limit that this run holds raised. [`restore`](Self::restore) lets go of it.
 #[derive(Debug)]
 pub struct Raised {
-    /// What it was.
+    /// What it was before any run that still lives raised it.
     pub before: u64,
     /// What it is.
     pub now: u64,
+    state_dir: PathBuf,
 }
 
-/// Raises the limit to `needed`, if it is lower; remembers in `state_dir` what it was, for [`restore_left`].
+/// Raises the limit to `needed`, if it is lower; remembers in `state_dir` what it was, for [`restore_left`]. A limit that
+/// another run that lives has raised is held with it.
 ///
 /// # Errors
 /// Not permitted.
 pub fn raise(needed: u64, state_dir: &Path) -> io::Result<Option<Raised>> {
-    let Some(before) = current().filter(|limit| *limit < needed) else { return Ok(None) };
-    fs::write(state_dir.join(RESTORE_FILE), format!("{before} {needed}\n"))?;
-    fs::write(SYSCTL, needed.to_string())?;
-    Ok(Some(Raised { before, now: needed }))
+    let Some(limit) = current() else { return Ok(None) };
+    let before = held_by_others(state_dir).into_iter().chain([limit]).min().unwrap_or(limit);
+    if before >= needed {
+        return Ok(None);
+    }
+    fs::write(state_dir.join(RESTORE_FILE), before.to_string())?;
+    let now = limit.max(needed);
+    if now > limit {
+        fs::write(SYSCTL, now.to_string())?;
+    }
+    Ok(Some(Raised { before, now, state_dir: state_dir.to_owned() }))
 }
 
 impl Raised {
-    /// Puts the limit back, unless someone else has changed it meanwhile.
+    /// Puts the limit back, unless another run that lives needs it, or someone has lowered it meanwhile.
     ///
     /// # Errors
     /// Not permitted any more.
     pub fn restore(&self) -> io::Result<()> {
-        if current() == Some(self.now) { fs::write(SYSCTL, self.before.to_string()) } else { Ok(()) }
+        let wanted_by_others = !held_by_others(&self.state_dir).is_empty();
+        if wanted_by_others || current().is_some_and(|limit| limit < self.now) {
+            return Ok(());
+        }
+        fs::write(SYSCTL, self.before.to_string())
     }
 }
 
@@ -86,12 +99,23 @@ impl Raised {
 /// # Errors
 /// Not permitted.
 pub fn restore_left(state_dir: &Path) -> io::Result<()> {
-    let Ok(text) = fs::read_to_string(state_dir.join(RESTORE_FILE)) else { return Ok(()) };
-    let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(before)), Some(Ok(now))) => Raised { before, now }.restore(),
+    match (value_in(state_dir), current()) {
+        (Some(before), Some(now)) if before < now => Raised { before, now, state_dir: state_dir.to_owned() }.restore(),
         _ => Ok(()),
     }
+}
+
+/// What the limit was, as other runs that live remember it.
+fn held_by_others(state_dir: &Path) -> Vec<u64> {
+    let runs = crate::leftovers::scratch_dirs().unwrap_or_default();
+    runs.iter()
+        .filter(|(run, path)| run.is_alive() && path != state_dir)
+        .filter_map(|(_, path)| value_in(path))
+        .collect()
+}
+
+fn value_in(state_dir: &Path) -> Option<u64> {
+    fs::read_to_string(state_dir.join(RESTORE_FILE)).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

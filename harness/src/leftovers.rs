@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use crate::arm::cgroup::Hierarchy;
 use crate::inotify_limit;
@@ -20,26 +21,38 @@ use crate::plan::SCRATCH_PREFIX;
 pub fn local() -> io::Result<usize> {
     let hierarchy = Hierarchy::find();
     let mut removed = 0;
-    for entry in fs::read_dir(std::env::temp_dir())? {
-        let entry = entry?;
-        let Some(run) =
-            entry.file_name().to_str().and_then(|name| name.strip_prefix(SCRATCH_PREFIX)?.parse::<RunId>().ok())
-        else {
-            continue;
-        };
-        if run.is_alive() || !entry.file_type()?.is_dir() {
+    for (run, path) in scratch_dirs()? {
+        if run.is_alive() {
             continue;
         }
-        // What another user left is that user's to remove; and nobody else's file says what a limit is set to.
-        if entry.metadata()?.uid() != rustix::process::geteuid().as_raw() {
-            continue;
-        }
-        inotify_limit::restore_left(&entry.path())?;
+        inotify_limit::restore_left(&path)?;
         if let Some(hierarchy) = &hierarchy {
             hierarchy.remove_run(&run.to_string());
         }
-        fs::remove_dir_all(entry.path())?;
+        fs::remove_dir_all(&path)?;
         removed += 1;
     }
     Ok(removed)
+}
+
+/// The scratch directories of this user's runs, dead or alive. What another user left is that user's to remove, and
+/// nobody else's file says what a limit is set to.
+///
+/// # Errors
+/// The temporary directory cannot be listed.
+pub fn scratch_dirs() -> io::Result<Vec<(RunId, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(std::env::temp_dir())? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(run) = name.to_str().and_then(|name| name.strip_prefix(SCRATCH_PREFIX)?.parse::<RunId>().ok()) else {
+            continue;
+        };
+        // An entry that goes while it is looked at belongs to a run that ends.
+        let ours = entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == rustix::process::geteuid().as_raw());
+        if ours {
+            found.push((run, entry.path()));
+        }
+    }
+    Ok(found)
 }

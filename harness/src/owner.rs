@@ -8,6 +8,9 @@ use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use crate::clock::unix_ms;
 
 /// The id of a run: `r<unix seconds, hex>-<pid>-<start time of the pid, clock ticks after boot>`.
@@ -30,10 +33,14 @@ impl RunId {
         Ok(Self { unix_s: unix_ms() / 1_000, pid, start_ticks })
     }
 
-    /// Whether the process that owns the run still lives.
+    /// Whether the process that owns the run still lives. One that cannot be looked at (another user's, under `hidepid`)
+    /// is taken to live: what is its own is left alone.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        start_ticks(self.pid) == Some(self.start_ticks)
+        match start_ticks(self.pid) {
+            Some(start_ticks) => start_ticks == self.start_ticks,
+            None => i32::try_from(self.pid).ok().and_then(Pid::from_raw).is_some_and(exists_unseen),
+        }
     }
 }
 
@@ -63,11 +70,22 @@ impl FromStr for RunId {
     }
 }
 
-/// This machine, as containers of its runs are labelled: a remote engine may hold those of others.
+/// This machine and PID namespace, as containers of its runs are labelled: an engine may hold those of others, whose
+/// processes cannot be seen from here.
 #[must_use]
 pub fn machine() -> String {
+    let namespace =
+        fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default();
     let read = |path| fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    read("/etc/machine-id").or_else(|| read("/proc/sys/kernel/hostname")).unwrap_or_else(|| "unknown".into())
+    let machine =
+        read("/etc/machine-id").or_else(|| read("/proc/sys/kernel/hostname")).unwrap_or_else(|| "unknown".into());
+    format!("{machine}/{namespace}")
+}
+
+/// Whether there is a process of that number whose /proc entry was not to be read. A zombie, which can be read, is none.
+fn exists_unseen(pid: Pid) -> bool {
+    let readable = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).is_ok();
+    !readable && test_kill_process(pid) != Err(Errno::SRCH)
 }
 
 /// Field 22 of /proc/PID/stat, see proc_pid_stat(5).

@@ -4,6 +4,7 @@
 //! characters before it reaches the terminal.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -33,6 +34,7 @@ pub struct Progress {
     duration: Duration,
     display: Option<Display>,
     latest: BTreeMap<String, Sample>,
+    missing_lines: BTreeMap<String, u64>,
     phase: Phase,
 }
 
@@ -47,15 +49,22 @@ impl Progress {
     /// A display that shows nothing yet.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, duration: Duration::ZERO, display: None, latest: BTreeMap::new(), phase: Phase::Setup }
+        Self {
+            style,
+            duration: Duration::ZERO,
+            display: None,
+            latest: BTreeMap::new(),
+            missing_lines: BTreeMap::new(),
+            phase: Phase::Setup,
+        }
     }
 
     fn say(&self, line: &str) {
         match (&self.display, self.style) {
-            // A terminal that cannot be written to is not worth ending a soak for.
-            (Some(display), Style::Live) => drop(display.all.println(line)),
             (_, Style::None) => {}
-            _ => eprintln!("{line}"),
+            // A terminal that cannot be written to (closed, full, a broken pipe) is not worth ending a soak for.
+            (Some(display), Style::Live) => drop(display.all.println(line)),
+            _ => drop(writeln!(std::io::stderr(), "{line}")),
         }
     }
 
@@ -94,13 +103,14 @@ impl Progress {
         }
     }
 
-    fn sampled(&mut self, samples: &[Sample]) {
+    fn sampled(&mut self, samples: &[Sample], missing_lines: &BTreeMap<String, u64>) {
+        self.missing_lines.clone_from(missing_lines);
         for sample in samples {
             if let Some(display) = &self.display {
                 display.time.set_position(whole_seconds(sample.elapsed_s));
                 display.time.set_message(if self.phase == Phase::Warmup { "warming up" } else { "measuring" });
                 if let Some(bar) = display.arms.get(&sample.subject) {
-                    bar.set_message(arm_line(sample));
+                    bar.set_message(arm_line(sample, missing_lines.get(&sample.subject).copied()));
                 }
             }
             self.latest.insert(sample.subject.clone(), sample.clone());
@@ -113,7 +123,8 @@ impl Progress {
         }
         for row in rows {
             let sample = self.latest.get(&row.arm);
-            let counts = sample.map(arm_line).unwrap_or_default();
+            let counts =
+                sample.map(|sample| arm_line(sample, self.missing_lines.get(&row.arm).copied())).unwrap_or_default();
             self.say(&format!("{:>7} {:<16} {counts}  {}", clock(row.elapsed_s), row.arm, printable(&row.status)));
         }
     }
@@ -135,12 +146,16 @@ impl Consumer for Progress {
             match event {
                 RunEvent::Started { info, directory } => self.started(info, directory),
                 RunEvent::Happened(record) => self.happened(record),
-                RunEvent::Sampled(samples) => self.sampled(samples),
+                RunEvent::Sampled { samples, missing_lines } => self.sampled(samples, missing_lines),
                 RunEvent::Checkpointed { rows, .. } => self.checkpointed(rows),
                 RunEvent::Closed(ledger) => self.closed(ledger),
             }
         }
         Ok(())
+    }
+
+    fn may_miss(&self) -> bool {
+        true
     }
 }
 
@@ -167,16 +182,16 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `tasks   95  FDs   16  streams  8  lines 12345 delivered`
-fn arm_line(sample: &Sample) -> String {
+/// `tasks   95  FDs   16  streams  8  lines 12345 delivered, 3 missing`: lost, or still on their way.
+fn arm_line(sample: &Sample, missing_lines: Option<u64>) -> String {
     let count = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
     let counts = format!(
-        "tasks {:>5}  FDs {:>5}  streams {:>4}  lines {:>8} delivered, {:>3} in flight",
+        "tasks {:>5}  FDs {:>5}  streams {:>4}  lines {:>8} delivered, {:>3} missing",
         count(sample.tasks),
         count(sample.fds),
         count(sample.streams),
         count(sample.lines_delivered),
-        count(sample.lines_read.zip(sample.lines_delivered).map(|(read, delivered)| read.saturating_sub(delivered)))
+        count(missing_lines)
     );
     if sample.missing.is_empty() { counts } else { format!("{counts}  ({})", printable(&sample.missing)) }
 }
@@ -231,7 +246,7 @@ mod tests {
         let mut sample = blank("a", 1.0, 0);
         sample.fds = Some(12);
         sample.missing = "metrics: \u{1b}[31mrefused".into();
-        let line = arm_line(&sample);
+        let line = arm_line(&sample, None);
         assert!(line.contains("tasks     ?  FDs    12"), "{line}");
         assert!(line.contains("metrics:  [31mrefused") && !line.contains('\u{1b}'), "{line}");
     }

@@ -24,7 +24,7 @@ impl Consumer for Recorder {
         let written = match event {
             RunEvent::Started { .. } => Ok(()),
             RunEvent::Happened(record) => writer.event(record).and_then(|()| writer.flush()),
-            RunEvent::Sampled(samples) => {
+            RunEvent::Sampled { samples, .. } => {
                 samples.iter().try_for_each(|sample| writer.sample(sample)).and_then(|()| writer.flush())
             }
             RunEvent::Checkpointed { rows, groups, ledger } => rows

@@ -15,7 +15,6 @@ use std::time::Duration;
 use futures_util::stream;
 use leaksoak_reports::record::events::{Event, EventRecord, Phase};
 use leaksoak_reports::record::run_info::RunInfo;
-use leaksoak_scenarios::Restart;
 use tokio::sync::mpsc;
 
 use crate::arm::client::ArmClient;
@@ -59,7 +58,7 @@ pub enum RunError {
     Interrupted(&'static str),
 }
 
-/// Requests of the user to end, as they arrive: `SIGINT`, `SIGTERM`.
+/// Requests of the user to end, as they arrive: `SIGINT`, `SIGTERM`, `SIGHUP`.
 pub type Signals = mpsc::UnboundedReceiver<&'static str>;
 
 /// Carries out `plan` on `engine`, and tells of it on `bus`.
@@ -82,8 +81,7 @@ pub async fn run(
     let ended = match set_up {
         Ok(()) => {
             let ending = running.measure(&mut signals).await;
-            running.drain(&ending, &mut signals).await;
-            Ok(ending)
+            Ok(running.drain(ending, &mut signals).await)
         }
         Err(error) => Err(error),
     };
@@ -110,18 +108,17 @@ struct Running<'a> {
     down: BTreeMap<String, String>,
     watch: Pin<Box<dyn stream::Stream<Item = EngineEvent> + Send>>,
     raised: Option<Raised>,
+    began_unix_s: u64,
 }
 
 impl<'a> Running<'a> {
     fn new(plan: Plan, engine: Docker, bus: &'a Bus) -> Self {
         let scenario = &plan.scenario;
         let names: Vec<String> = plan.arms.iter().map(|arm| arm.config.name.clone()).collect();
-        let restarting =
-            plan.arms.iter().filter(|arm| arm.restart == Restart::OnCrash).map(|arm| arm.config.name.clone()).collect();
         let (warmup, duration) = (scenario.warmup.as_duration(), scenario.duration.as_duration());
         Self {
             clock: Clock::starting_now(),
-            lifecycle: Lifecycle::new(warmup, duration, &names, restarting),
+            lifecycle: Lifecycle::new(warmup, duration, &names),
             sampler: Sampler::default(),
             board: Board::new(&names, warmup.as_secs_f64()),
             containers: Vec::new(),
@@ -136,6 +133,8 @@ impl<'a> Running<'a> {
             down: BTreeMap::new(),
             watch: Box::pin(stream::pending()),
             raised: None,
+            // A second early: the engine's clock is read in whole ones.
+            began_unix_s: (unix_ms() / 1_000).saturating_sub(1),
             plan,
             engine,
             bus,
@@ -164,7 +163,7 @@ impl<'a> Running<'a> {
             let answer = tokio::time::timeout(PING_TIMEOUT, self.engine.ping()).await;
             let input = match answer {
                 Ok(Ok(())) => {
-                    self.watch = Box::pin(self.engine.watch(&self.plan.run));
+                    self.watch = self.watch_engine();
                     Input::EngineAlive
                 }
                 Ok(Err(error)) => Input::EngineDead(error.to_string()),
@@ -198,6 +197,11 @@ impl<'a> Running<'a> {
             }
         }
         ending
+    }
+
+    /// Everything that has happened to the run's containers, from its beginning; what is told twice is taken in once.
+    fn watch_engine(&self) -> Pin<Box<dyn stream::Stream<Item = EngineEvent> + Send>> {
+        Box::pin(self.engine.watch(&self.plan.run, self.began_unix_s))
     }
 
     fn warn(&self, message: String) {

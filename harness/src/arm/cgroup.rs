@@ -1,6 +1,7 @@
 //! A cgroup per arm: its memory limit, and the kernel's own count of OOM kills in it.
 //!
-//! Version 1 (`memory` controller) and version 2 are both spoken; a cgroup is made below the harness's own. Where none
+//! Version 1 (`memory` controller) and version 2 are both spoken; a cgroup is made below the harness's own (v1), or beside
+//! it where memory is delegated (v2). Where none
 //! can be made (no privilege, a read-only mount, a controller not delegated) the arm runs without a memory limit, and
 //! the caller is told why. Source: Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst.
 
@@ -9,6 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const MOUNT: &str = "/sys/fs/cgroup";
+/// Of version 2: the controllers that a cgroup's children have.
+const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
 /// Begins the name of every cgroup of ours; the run's id follows.
 const PREFIX: &str = "leaksoak-";
 
@@ -62,10 +65,10 @@ impl Hierarchy {
         if v1.join("memory.limit_in_bytes").exists() || v1.join("memory.oom_control").exists() {
             return Some(Self { version: Version::V1, base: below(&v1, path_of("memory")?) });
         }
-        mount
-            .join("cgroup.controllers")
-            .exists()
-            .then(|| Self { version: Version::V2, base: below(mount, path_of("").unwrap_or("/")) })
+        mount.join("cgroup.controllers").exists().then(|| {
+            let own = below(mount, path_of("").unwrap_or("/"));
+            Self { version: Version::V2, base: delegating(&own, mount).unwrap_or(own) }
+        })
     }
 
     /// Its version.
@@ -82,7 +85,12 @@ impl Hierarchy {
         let run_dir = self.base.join(format!("{PREFIX}{run}"));
         make_dir(&run_dir)?;
         if self.version == Version::V2 {
-            self.delegate_memory(&run_dir)?;
+            let control = run_dir.join(SUBTREE_CONTROL);
+            fs::write(&control, "+memory").map_err(|error| {
+                // What could be made is taken back; the error that matters is this one.
+                let _ = fs::remove_dir(&run_dir);
+                io::Error::new(error.kind(), format!("{}: {error}", control.display()))
+            })?;
         }
         let cgroup = Cgroup { version: self.version, dir: run_dir.join(arm) };
         let limited = make_dir(&cgroup.dir)
@@ -93,18 +101,6 @@ impl Hierarchy {
             return Err(io::Error::new(error.kind(), format!("{}: {error}", cgroup.dir.display())));
         }
         Ok(cgroup)
-    }
-
-    fn delegate_memory(&self, run_dir: &Path) -> io::Result<()> {
-        for dir in [&self.base, run_dir] {
-            let file = dir.join("cgroup.subtree_control");
-            fs::write(&file, "+memory").map_err(|error| {
-                // A cgroup cannot be empty again at once: the run's directory is removed with the first arm's failure.
-                let _ = fs::remove_dir(run_dir);
-                io::Error::new(error.kind(), format!("{}: {error}", file.display()))
-            })?;
-        }
-        Ok(())
     }
 
     /// Removes the cgroups of `run` that no process is in.
@@ -159,6 +155,16 @@ impl Cgroup {
     }
 }
 
+/// The nearest of `own` and its ancestors below `mount` whose children have the memory controller. Version 2 lets a
+/// cgroup either hold processes or pass controllers on, so it is hardly ever the harness's own.
+fn delegating(own: &Path, mount: &Path) -> Option<PathBuf> {
+    let passes_on = |dir: &Path| {
+        fs::read_to_string(dir.join(SUBTREE_CONTROL))
+            .is_ok_and(|controllers| controllers.split_ascii_whitespace().any(|controller| controller == "memory"))
+    };
+    own.ancestors().take_while(|dir| dir.starts_with(mount)).find(|dir| passes_on(dir)).map(Path::to_owned)
+}
+
 fn make_dir(dir: &Path) -> io::Result<()> {
     match fs::create_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -201,8 +207,11 @@ mod tests {
     fn the_unified_hierarchy_is_found_by_its_own_line() {
         let mount = tempfile::tempdir().unwrap();
         fs::write(mount.path().join("cgroup.controllers"), "cpu memory").unwrap();
-        fs::create_dir(mount.path().join("a.slice")).unwrap();
-        let hierarchy = Hierarchy::from(mount.path(), "0::/a.slice\n").unwrap();
+        fs::create_dir_all(mount.path().join("a.slice/b.scope")).unwrap();
+        fs::write(mount.path().join("a.slice").join(SUBTREE_CONTROL), "cpu memory\n").unwrap();
+        fs::write(mount.path().join("a.slice/b.scope").join(SUBTREE_CONTROL), "").unwrap();
+        let hierarchy = Hierarchy::from(mount.path(), "0::/a.slice/b.scope\n").unwrap();
+        // The scope holds the harness: its children could not have the controller.
         assert_eq!((hierarchy.version, hierarchy.base), (Version::V2, mount.path().join("a.slice")));
     }
 

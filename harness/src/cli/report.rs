@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use leaksoak_reports::{RunVerdict, render, write_reports};
+use leaksoak_reports::{RecordError, ReportError, RunVerdict, render, write_reports};
 
 use crate::exit::{Exit, Failure};
 
 pub(super) fn report(directory: &Path, json: bool) -> Result<Exit, Failure> {
-    let verdict = write_reports(directory).map_err(Failure::usage)?;
+    let verdict = write_reports(directory).map_err(|error| match error {
+        ReportError::Record(RecordError::Write { .. } | RecordError::DiskFull { .. }) => Failure::environment(error),
+        error => Failure::usage(error),
+    })?;
     tell(&verdict, directory, json)?;
     Ok(exit(&verdict))
 }

@@ -41,54 +41,80 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
 
 /// Finds the engine, clears what dead runs left, makes the directories, and carries the run out.
 async fn prepared(scenario: Scenario, directory: &Path, choice: EngineChoice, style: Style) -> Result<Ending, Failure> {
-    let signals = signals().map_err(|error| Failure::environment(format!("signals cannot be caught: {error}")))?;
-    let engine = match choice {
-        EngineChoice::Auto | EngineChoice::Docker => Docker::connect().await.map_err(Failure::environment)?,
+    let mut signals = signals().map_err(|error| Failure::environment(format!("signals cannot be caught: {error}")))?;
+    let engine = tokio::select! {
+        engine = cleared_engine(choice) => engine?,
+        Some(signal) = signals.recv() => return Err(not_carried_out(&RunError::Interrupted(signal))),
     };
-    let run = RunId::of_this_process().map_err(Failure::environment)?;
-    engine.remove_dead(false).await.map_err(Failure::environment)?;
-    leftovers::local().map_err(|error| {
-        Failure::environment(format!(
-            "what a dead run left in {} cannot be removed: {error}",
-            std::env::temp_dir().display()
-        ))
-    })?;
     raise_own_file_limit();
 
+    let run = RunId::of_this_process().map_err(Failure::environment)?;
     let info = RunInfo {
         format_version: FORMAT_VERSION,
         run_id: run.to_string(),
         started_unix_ms: unix_ms(),
         version: env!("CARGO_PKG_VERSION").into(),
-        argv: std::env::args().collect(),
+        argv: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
         scenario: scenario.clone(),
         engine: engine.info().clone(),
         host: host::facts(),
     };
-    let writer = RunWriter::create(directory, &info).map_err(|error| match error {
-        RecordError::NotEmpty { .. } | RecordError::NotADirectory { .. } => Failure::usage(format!("--out: {error}")),
-        error => Failure::environment(error),
-    })?;
     let facts = EngineFacts { socket: engine.socket(), api_version: &info.engine.api_version };
     let plan = Plan::new(run, scenario, directory.to_owned(), facts);
-    let scratch = Scratch::make(&plan.scratch)?;
+
+    let existed = directory.exists();
+    let writer = match RunWriter::create(directory, &info) {
+        Ok(writer) => writer,
+        Err(error @ (RecordError::NotEmpty { .. } | RecordError::NotADirectory { .. })) => {
+            return Err(Failure::usage(format!("--out: {error}")));
+        }
+        Err(error) => {
+            take_back(directory, existed);
+            return Err(Failure::environment(error));
+        }
+    };
+    let scratch = Scratch::make(&plan.scratch).inspect_err(|_| take_back(directory, existed))?;
     let consumers: Vec<Box<dyn Consumer>> = vec![Box::new(Recorder::new(writer)), Box::new(Progress::new(style))];
     let bus = Bus::start(consumers);
     let ended = carry_out(plan, info, engine, &bus, signals).await;
     let finished = bus.finish();
     drop(scratch);
-    match ended {
-        Err(error) => {
-            // Nothing was measured: an empty record is of use to nobody. What cannot be removed is not worth a second error.
-            let _ = fs::remove_dir_all(directory);
-            let exit = if matches!(error, RunError::Interrupted(_)) { Exit::Interrupted } else { Exit::Environment };
-            Err(Failure { exit, message: error.to_string() })
+    match (ended, finished) {
+        (Err(error), _) => {
+            take_back(directory, existed);
+            Err(not_carried_out(&error))
         }
-        Ok(ending) => match finished {
-            Err(reason) if !matches!(ending, Ending::RecordFailed(_)) => Ok(Ending::RecordFailed(reason)),
-            _ => Ok(ending),
-        },
+        (Ok(Ending::RecordFailed(reason)), _) | (Ok(_), Err(reason)) => Ok(Ending::RecordFailed(reason)),
+        (Ok(ending), Ok(())) => Ok(ending),
     }
+}
+
+/// The engine that was chosen, rid of what dead runs left.
+async fn cleared_engine(choice: EngineChoice) -> Result<Docker, Failure> {
+    let engine = match choice {
+        EngineChoice::Auto | EngineChoice::Docker => Docker::connect().await.map_err(Failure::environment)?,
+    };
+    engine.remove_dead(false).await.map_err(Failure::environment)?;
+    leftovers::local().map_err(|error| {
+        let place = std::env::temp_dir();
+        Failure::environment(format!("what a dead run left in {} cannot be removed: {error}", place.display()))
+    })?;
+    Ok(engine)
+}
+
+/// A run that was not carried out has measured nothing: an empty record is of use to nobody. A directory that the user
+/// made stays, empty as it was. What cannot be removed is not worth a second error.
+fn take_back(directory: &Path, existed: bool) {
+    let _ = fs::remove_dir_all(directory);
+    if existed {
+        let _ = fs::create_dir(directory);
+    }
+}
+
+/// How a run that was not carried out ends.
+fn not_carried_out(error: &RunError) -> Failure {
+    let exit = if matches!(error, RunError::Interrupted(_)) { Exit::Interrupted } else { Exit::Environment };
+    Failure { exit, message: error.to_string() }
 }
 
 /// Makes the reports, tells the verdict, and decides how the command ends.
@@ -112,10 +138,12 @@ fn conclude(ending: &Ending, directory: &Path, json: bool, quiet: bool) -> Resul
     }
 }
 
-/// `SIGINT` and `SIGTERM`, from now on.
+/// `SIGINT`, `SIGTERM` and `SIGHUP` (the terminal is gone), from now on.
 fn signals() -> std::io::Result<Signals> {
     let (tell, told) = mpsc::unbounded_channel();
-    for (kind, name) in [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM")] {
+    let kinds =
+        [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")];
+    for (kind, name) in kinds {
         let mut arrivals = signal(kind)?;
         let tell = tell.clone();
         tokio::spawn(async move { while arrivals.recv().await.is_some() && tell.send(name).is_ok() {} });

@@ -33,6 +33,8 @@ const AT_ONCE: usize = 8;
 const CALL_TIMEOUT_S: u64 = 60;
 /// What a stopping container has before it is killed, seconds.
 const STOP_GRACE_S: i32 = 10;
+/// Looks for containers of a run that is being removed.
+const REMOVAL_LOOKS: u32 = 3;
 /// Memory of one workload container; the executable's pages count in it.
 const CONTAINER_MEMORY: i64 = 64 * 1024 * 1024;
 /// Processes and threads of one workload container.
@@ -137,7 +139,8 @@ impl Docker {
         let removed = std::fs::remove_file(&archive);
         imported.map_err(failed)?;
         removed.map_err(|error| failed(format!("{}: {error}", archive.display())))?;
-        self.remove_images_but(Some(&tag)).await?;
+        // Old images cost space and nothing else: a run does not end for them.
+        let _ = self.remove_images_but(Some(&tag)).await;
         Ok(image)
     }
 
@@ -193,7 +196,11 @@ impl Docker {
         image: &Image,
         specs: &[ContainerSpec],
     ) -> Result<Vec<Container>, EngineError> {
-        stream::iter(specs).map(|spec| self.create_one(run, image, spec)).buffered(AT_ONCE).try_collect().await
+        // Every call is brought to its end, also after one has failed: a container that is still being made when the
+        // run's containers are listed for removal would stay.
+        let made: Vec<_> =
+            stream::iter(specs).map(|spec| self.create_one(run, image, spec)).buffered(AT_ONCE).collect().await;
+        made.into_iter().collect()
     }
 
     async fn create_one(&self, run: &RunId, image: &Image, spec: &ContainerSpec) -> Result<Container, EngineError> {
@@ -241,24 +248,22 @@ impl Docker {
             .map_err(|source| call(&format!("starting container {}", container.id), source))
     }
 
-    /// Asks every container to end (SIGTERM, SIGKILL after ten seconds), and waits until they have. One that is gone
-    /// already is no error.
-    ///
-    /// # Errors
-    /// The engine does not stop one.
-    pub async fn stop(&self, containers: &[Container]) -> Result<(), EngineError> {
+    /// Asks every container to end (SIGTERM, SIGKILL after ten seconds), and waits until they have; answers for each
+    /// whether it did. One that is gone already is no error.
+    pub async fn stop<'c>(&self, containers: &'c [Container]) -> Vec<(&'c Container, Result<(), EngineError>)> {
         stream::iter(containers)
             .map(|container| async move {
                 let options = StopContainerOptionsBuilder::new().t(STOP_GRACE_S).build();
-                match self.api.stop_container(&container.engine_id, Some(options)).await {
+                let stopped = match self.api.stop_container(&container.engine_id, Some(options)).await {
                     Err(error) if !is_not_found(&error) => {
                         Err(call(&format!("stopping container {}", container.id), error))
                     }
                     _ => Ok(()),
-                }
+                };
+                (container, stopped)
             })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
+            .buffered(AT_ONCE)
+            .collect()
             .await
     }
 
@@ -268,22 +273,22 @@ impl Docker {
     /// The engine does not give its log.
     pub async fn final_seq(&self, container: &Container) -> Result<Option<u64>, EngineError> {
         let options = LogsOptionsBuilder::new().stdout(true).tail("1").build();
-        let output: Vec<_> = self
-            .api
-            .logs(&container.engine_id, Some(options))
-            .try_collect()
+        let logs = self.api.logs(&container.engine_id, Some(options)).try_collect::<Vec<_>>();
+        // The head of an answer has a time limit of bollard's own; its body has not.
+        let output = tokio::time::timeout(PING_TIMEOUT, logs)
             .await
+            .unwrap_or(Err(ApiError::RequestTimeoutError))
             .map_err(|source| call(&format!("reading the last line of container {}", container.id), source))?;
         let bytes: Vec<u8> = output.into_iter().flat_map(bollard::container::LogOutput::into_bytes).collect();
         let token = line::tokens(&bytes).last();
         Ok(token.filter(|token| token.is_final && token.container == container.id).map(|token| token.seq))
     }
 
-    /// What happens to the containers of `run`, until the engine is lost.
-    pub fn watch(&self, run: &RunId) -> impl Stream<Item = EngineEvent> + use<> {
+    /// What has happened to the containers of `run` since `since_unix_s`, and what happens, until the engine is lost.
+    pub fn watch(&self, run: &RunId, since_unix_s: u64) -> impl Stream<Item = EngineEvent> + use<> {
         let filters =
             HashMap::from([("type", vec!["container".to_owned()]), ("label", vec![format!("{LABEL_RUN}={run}")])]);
-        let options = EventsOptionsBuilder::new().filters(&filters).build();
+        let options = EventsOptionsBuilder::new().since(&since_unix_s.to_string()).filters(&filters).build();
         let lost = stream::once(async { EngineEvent::Lost { reason: "its event stream ended".into() } });
         self.api.events(Some(options)).filter_map(|event| async { engine_event(event) }).chain(lost)
     }
@@ -293,8 +298,16 @@ impl Docker {
     /// # Errors
     /// The engine does not list or remove them.
     pub async fn remove_run(&self, run: &RunId) -> Result<usize, EngineError> {
-        let ours = self.labelled(&format!("{LABEL_RUN}={run}")).await?;
-        self.remove(ours).await
+        let mut removed = 0;
+        // A call that was given up (Ctrl-C while containers are made) may still make one after the first look.
+        for _ in 0..REMOVAL_LOOKS {
+            let ours = self.labelled(&format!("{LABEL_RUN}={run}")).await?;
+            if ours.is_empty() {
+                break;
+            }
+            removed += self.remove(ours).await?;
+        }
+        Ok(removed)
     }
 
     /// Removes the containers of dead runs of this machine; with `all`, of every run of every machine.
@@ -367,7 +380,7 @@ fn engine_event(event: Result<EventMessage, ApiError>) -> Option<EngineEvent> {
         Err(error) => return Some(EngineEvent::Lost { reason: error.to_string() }),
     };
     let (action, attributes) = (event.action?, event.actor?.attributes?);
-    if event.typ != Some(EventMessageTypeEnum::CONTAINER) || !matches!(action.as_str(), "die" | "destroy" | "pause") {
+    if event.typ != Some(EventMessageTypeEnum::CONTAINER) || !matches!(action.as_str(), "die" | "destroy") {
         return None;
     }
     let reason = match attributes.get("exitCode") {

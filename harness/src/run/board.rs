@@ -44,6 +44,7 @@ pub fn enter_reading(sample: &mut Sample, reading: Result<Reading, String>) {
             sample.cpu_user_s = reading.cpu_user_s;
             sample.cpu_sys_s = reading.cpu_sys_s;
             sample.ctx_switches = reading.ctx_switches;
+            sample.missing = reading.missing();
         }
         Err(reason) => miss(sample, &reason),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leaksoak_reports::record::events::Phase;
+use leaksoak_reports::record::events::{Event, Phase};
 
 use super::lifecycle::Ending;
 use super::{POLL, Running, Signals, next_news};
@@ -10,35 +10,47 @@ use crate::arm::cgroup::Hierarchy;
 use crate::event::RunEvent;
 
 impl Running<'_> {
-    /// Ends the load and gives the arms their time to deliver it; then ends the arms, and closes the ledger.
-    pub(super) async fn drain(&mut self, ending: &Ending, signals: &mut Signals) {
+    /// Ends the load and gives the arms their time to deliver it; then ends the arms, and closes the ledger. A user who
+    /// does not wait for that gets an account that is not complete, and a run that was interrupted.
+    pub(super) async fn drain(&mut self, ending: Ending, signals: &mut Signals) -> Ending {
         let phase = self.lifecycle.enter(Phase::Drain);
         self.carry_out([phase]);
-        let stopped = match ending {
-            Ending::EngineLost(_) => false,
-            _ => self.stop_containers().await,
-        };
-        if stopped {
-            tokio::select! {
-                () = self.await_delivery() => {}
-                _ = signals.recv() => self.warn("interrupted again: the arms were not given their time to deliver".into()),
+        let (mut ending, mut complete) = (ending, false);
+        if !matches!(ending, Ending::EngineLost(_)) {
+            complete = self.stop_containers().await;
+            let interrupted = tokio::select! {
+                () = self.await_delivery() => None,
+                signal = signals.recv() => signal,
+            };
+            if let Some(signal) = interrupted {
+                complete = false;
+                self.record(Event::Interrupted { signal: signal.into() });
+                if matches!(ending, Ending::Complete | Ending::NoArmLeft) {
+                    ending = Ending::Interrupted(signal);
+                }
             }
         }
         self.stop_arms().await;
         if let Some(sink) = self.sink.take() {
-            let ledger = sink.book().close(stopped);
+            let ledger = sink.book().close(complete);
             self.bus.send(RunEvent::Closed(ledger));
         }
+        ending
     }
 
-    /// True if every container that was there has ended, and said how much it printed.
+    /// True if every container that was there has ended. How much each printed is taken from its final line, and where
+    /// there is none, from what the arms delivered: the ledger says which.
     async fn stop_containers(&mut self) -> bool {
-        if let Err(error) = self.engine.stop(&self.containers).await {
-            self.warn(error.to_string());
-            return false;
-        }
-        for container in &self.containers {
-            match self.engine.final_seq(container).await {
+        let mut all = true;
+        for (container, stopped) in self.engine.stop(&self.containers).await {
+            let said = match stopped {
+                Ok(()) => self.engine.final_seq(container).await,
+                Err(error) => {
+                    all = false;
+                    Err(error)
+                }
+            };
+            match said {
                 Ok(Some(seq)) => {
                     if let Some(sink) = &self.sink {
                         sink.book().set_final(&container.id, seq);
@@ -51,7 +63,7 @@ impl Running<'_> {
                 Err(error) => self.warn(format!("{error}: how much it printed is taken from what the arms delivered")),
             }
         }
-        true
+        all
     }
 
     /// Until every arm that is up has delivered everything, or the scenario's time for it is over.

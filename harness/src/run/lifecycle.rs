@@ -79,18 +79,16 @@ pub struct Lifecycle {
     duration: Duration,
     /// Arms that are up, or will be again.
     alive: BTreeSet<String>,
-    /// Arms that are started again after a crash.
-    restarting: BTreeSet<String>,
     gone: BTreeSet<String>,
     pids: BTreeMap<String, u32>,
 }
 
 impl Lifecycle {
-    /// The state before anything was started. `restarting`: arms that are started again after a crash.
+    /// The state before anything was started.
     #[must_use]
-    pub fn new(warmup: Duration, duration: Duration, arms: &[String], restarting: BTreeSet<String>) -> Self {
+    pub fn new(warmup: Duration, duration: Duration, arms: &[String]) -> Self {
         let alive = arms.iter().cloned().collect();
-        Self { phase: Phase::Setup, warmup, duration, alive, restarting, gone: BTreeSet::new(), pids: BTreeMap::new() }
+        Self { phase: Phase::Setup, warmup, duration, alive, gone: BTreeSet::new(), pids: BTreeMap::new() }
     }
 
     /// Where the run is.
@@ -149,6 +147,9 @@ impl Lifecycle {
         }
         if elapsed >= self.duration {
             operations.push(Operation::End(Ending::Complete));
+        } else if self.alive.is_empty() {
+            // They may have ended before the zero.
+            operations.push(Operation::End(Ending::NoArmLeft));
         }
         operations
     }
@@ -160,14 +161,16 @@ impl Lifecycle {
                 self.pids.insert(arm.clone(), pid);
                 vec![Operation::Record(Event::ArmStarted { arm: arm.clone(), pid }), Operation::Attach { arm, pid }]
             }
-            What::Exited { exit, expected, last_words } => {
+            What::Exited { exit, expected, stays_down, last_words } => {
                 self.pids.remove(&arm);
                 let reason = describe(exit);
                 let mut operations = vec![
                     Operation::Record(Event::ArmExited { arm: arm.clone(), exit, expected, last_words }),
                     Operation::Detach { arm: arm.clone(), reason },
                 ];
-                operations.extend(self.down(&arm));
+                if stays_down {
+                    operations.extend(self.down(&arm));
+                }
                 operations
             }
             What::NotStarted { reason } => {
@@ -175,17 +178,15 @@ impl Lifecycle {
                     warning(format!("arm {arm} could not be started: {reason}")),
                     Operation::Detach { arm: arm.clone(), reason: format!("not started: {reason}") },
                 ];
-                self.restarting.remove(&arm);
                 operations.extend(self.down(&arm));
                 operations
             }
         }
     }
 
+    /// The arm is down for good.
     fn down(&mut self, arm: &str) -> Option<Operation> {
-        if !self.restarting.contains(arm) {
-            self.alive.remove(arm);
-        }
+        self.alive.remove(arm);
         (self.alive.is_empty() && self.phase < Phase::Drain).then_some(Operation::End(Ending::NoArmLeft))
     }
 
@@ -218,15 +219,18 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn lifecycle(restarting: &[&str]) -> Lifecycle {
-        let restarting = restarting.iter().map(|arm| (*arm).to_owned()).collect();
-        let mut lifecycle = Lifecycle::new(2 * MINUTE, 30 * MINUTE, &["a".into(), "b".into()], restarting);
+    fn set_up() -> Lifecycle {
+        Lifecycle::new(2 * MINUTE, 30 * MINUTE, &["a".into(), "b".into()])
+    }
+
+    fn lifecycle() -> Lifecycle {
+        let mut lifecycle = set_up();
         lifecycle.on(Input::Zero);
         lifecycle
     }
 
-    fn exited(arm: &str) -> Input {
-        let what = What::Exited { exit: Exit::Code { code: 1 }, expected: false, last_words: None };
+    fn exited(arm: &str, stays_down: bool) -> Input {
+        let what = What::Exited { exit: Exit::Code { code: 1 }, expected: false, stays_down, last_words: None };
         Input::Arm(ArmNews { arm: arm.into(), what })
     }
 
@@ -236,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_run_goes_through_its_phases_by_the_clock() {
-        let mut run = lifecycle(&[]);
+        let mut run = lifecycle();
         assert_eq!(run.on(Input::Elapsed(MINUTE)), []);
         assert_eq!(run.on(Input::Elapsed(2 * MINUTE)), [Operation::Record(Event::Phase { phase: Phase::Steady })]);
         assert_eq!(run.on(Input::Elapsed(29 * MINUTE)), []);
@@ -245,23 +249,32 @@ mod tests {
 
     #[test]
     fn a_dead_arm_does_not_end_the_run_but_the_last_one_does() {
-        let mut run = lifecycle(&[]);
-        assert_eq!(ends(&run.on(exited("a"))), None);
-        assert_eq!(ends(&run.on(exited("b"))), Some(&Ending::NoArmLeft));
+        let mut run = lifecycle();
+        assert_eq!(ends(&run.on(exited("a", true))), None);
+        assert_eq!(ends(&run.on(exited("b", true))), Some(&Ending::NoArmLeft));
+    }
+
+    #[test]
+    fn arms_that_all_end_before_the_zero_end_the_run_at_its_first_tick() {
+        let mut run = set_up();
+        run.on(exited("a", true));
+        run.on(exited("b", true));
+        run.on(Input::Zero);
+        assert_eq!(ends(&run.on(Input::Elapsed(Duration::ZERO))), Some(&Ending::NoArmLeft));
     }
 
     #[test]
     fn an_arm_that_will_be_restarted_keeps_the_run_going() {
-        let mut run = lifecycle(&["b"]);
-        run.on(exited("a"));
-        assert_eq!(ends(&run.on(exited("b"))), None);
+        let mut run = lifecycle();
+        run.on(exited("a", true));
+        assert_eq!(ends(&run.on(exited("b", false))), None);
         let what = What::NotStarted { reason: "no such file".into() };
         assert_eq!(ends(&run.on(Input::Arm(ArmNews { arm: "b".into(), what }))), Some(&Ending::NoArmLeft));
     }
 
     #[test]
     fn a_container_removed_in_mid_run_is_told_once() {
-        let mut run = lifecycle(&[]);
+        let mut run = lifecycle();
         let gone = |reason: &str| Input::Engine(EngineEvent::Gone { container: "c01".into(), reason: reason.into() });
         assert_eq!(run.on(gone("die")).len(), 1);
         assert_eq!(run.on(gone("destroy")), []);
@@ -269,7 +282,7 @@ mod tests {
 
     #[test]
     fn containers_that_end_in_the_drain_are_as_they_should_be() {
-        let mut run = lifecycle(&[]);
+        let mut run = lifecycle();
         run.enter(Phase::Drain);
         assert_eq!(run.on(Input::Engine(EngineEvent::Gone { container: "c01".into(), reason: "die".into() })), []);
         assert_eq!(run.on(Input::Engine(EngineEvent::Lost { reason: "eof".into() })), []);
@@ -277,7 +290,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_is_silent_is_asked_before_the_run_ends() {
-        let mut run = lifecycle(&[]);
+        let mut run = lifecycle();
         let operations = run.on(Input::Engine(EngineEvent::Lost { reason: "eof".into() }));
         assert!(operations.contains(&Operation::AskEngine) && ends(&operations).is_none());
         assert_eq!(run.on(Input::EngineAlive), []);

@@ -88,24 +88,28 @@ impl Running<'_> {
             }
         }
         self.board.enter(&samples);
-        self.bus.send(RunEvent::Sampled(samples));
+        let missing_lines = match &self.sink {
+            Some(sink) => self.clients.keys().map(|arm| (arm.clone(), sink.book().missing(arm))).collect(),
+            None => BTreeMap::new(),
+        };
+        self.bus.send(RunEvent::Sampled { samples, missing_lines });
         if checkpoint {
             self.checkpoint(elapsed_s, limit).await;
         }
     }
 
     async fn checkpoint(&mut self, elapsed_s: f64, limit: Duration) {
-        let mut status = self.down.clone();
-        for (arm, client) in &mut self.clients {
-            if !status.contains_key(arm) {
+        let asked =
+            self.clients.iter_mut().filter(|(arm, _)| !self.down.contains_key(*arm)).map(|(arm, client)| async move {
                 let health = tokio::time::timeout(limit, client.health()).await;
                 let word = health.map_or_else(
                     |_| "not answering".into(),
                     |health| health.unwrap_or_else(|error| format!("not answering: {error}")),
                 );
-                status.insert(arm.clone(), word);
-            }
-        }
+                (arm.clone(), word)
+            });
+        let mut status: BTreeMap<_, _> = future::join_all(asked).await.into_iter().collect();
+        status.extend(self.down.clone());
         let (groups, warnings) = self.sampler.fd_groups();
         for warning in warnings {
             self.warn(warning);

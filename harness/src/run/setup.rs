@@ -29,7 +29,7 @@ impl Running<'_> {
 
         let image = self.engine.ensure_image(&self.plan.scratch).await?;
         self.containers = self.engine.create(&self.plan.run, &image, &self.plan.containers).await?;
-        self.watch = Box::pin(self.engine.watch(&self.plan.run));
+        self.watch = self.watch_engine();
         self.open_sink()?;
         self.start_arms()?;
         self.await_arms().await;

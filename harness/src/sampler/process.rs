@@ -9,8 +9,8 @@
 //! | context switches | third field of /proc/TID/schedstat, kept open | 1 |
 //!
 //! So CPU and context switches, which cost a walk over the threads, are read at every tick only of a process with few
-//! of them ([`FEW_THREADS`]), and of others at checkpoints ([`Depth::Full`]). Both are sums since the process
-//! started, so nothing is lost between.
+//! of them (CPU: [`FEW_THREADS`]; context switches: one), and of others at checkpoints ([`Depth::Full`]). CPU is a sum
+//! since the process started, so nothing is lost between; context switches of threads that have ended go with them.
 //! Sources: proc_pid_fd(5), proc_pid_stat(5), proc_pid_statm(5), Documentation/scheduler/sched-stats.rst.
 
 use std::fs::{self, File};
@@ -32,7 +32,7 @@ pub enum Depth {
     Full,
 }
 
-/// What was read; `None`: not known, for the reason given with it.
+/// What was read; `None`: not known, see [`Reading::missing`].
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reading {
     /// Open file descriptors.
@@ -47,6 +47,19 @@ pub struct Reading {
     pub cpu_sys_s: Option<f64>,
     /// Context switches since the process started.
     pub ctx_switches: Option<u64>,
+}
+
+impl Reading {
+    /// Why something of it is not known; empty where nothing is.
+    #[must_use]
+    pub fn missing(&self) -> String {
+        let parts = [
+            (self.fds.is_none(), "fds: /proc/PID/fd cannot be read"),
+            (self.cpu_user_s.is_none(), "cpu: many threads, read at checkpoints"),
+            (self.ctx_switches.is_none(), "ctx_switches: several threads, read at checkpoints"),
+        ];
+        parts.into_iter().filter(|(missing, _)| *missing).map(|(_, why)| why).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// A process, held by open files, so that another that gets its number is never taken for it.

@@ -204,8 +204,18 @@ fn a_container_removed_by_someone_else_is_told_and_the_run_goes_on() {
     let status = child.wait().unwrap();
     let events = fs::read_to_string(place.out().join("events.jsonl")).unwrap();
     assert!(events.contains("container_gone"), "{events}");
-    assert!(matches!(status.code(), Some(0..=4)), "it is judged: {status}");
-    assert!(place.verdict().is_object());
+    assert!(
+        status.code().is_some_and(|code| [0, 1, 3].contains(&code)),
+        "it is judged, and its arms did work: {status}"
+    );
+    for arm in place.verdict()["arms"].as_array().unwrap() {
+        assert_ne!(arm["outcome"], "INVALID", "{arm}");
+    }
+}
+
+fn engine_socket() -> PathBuf {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }
 
 #[test]
@@ -213,7 +223,7 @@ fn an_engine_that_dies_in_mid_run_ends_it_with_a_partial_report() {
     let Some(_docker) = Docker::take() else { return };
     let place = Place::new();
     let socket = place.dir.path().join("d.sock");
-    let engine = Proxy::before("/var/run/docker.sock", &socket);
+    let engine = Proxy::before(&engine_socket(), &socket);
     let mut run = place.run(&["--duration", "10m"]);
     let mut child =
         run.env("DOCKER_HOST", format!("unix://{}", socket.display())).stderr(Stdio::piped()).spawn().unwrap();

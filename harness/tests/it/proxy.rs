@@ -14,14 +14,15 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Listens on `path` for the engine that listens on `engine`.
-    pub(crate) fn before(engine: &'static str, path: &Path) -> Self {
+    pub(crate) fn before(engine: &Path, path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let connections = Arc::new(Mutex::new(Vec::new()));
         let accepted = Arc::clone(&connections);
+        let engine = engine.to_owned();
         // It waits for connections until the test process ends.
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let server = UnixStream::connect(engine).unwrap();
+                let server = UnixStream::connect(&engine).unwrap();
                 accepted.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 pass_on(client.try_clone().unwrap(), server.try_clone().unwrap());
                 pass_on(server, client);
