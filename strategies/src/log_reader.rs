@@ -11,7 +11,7 @@ use crate::docker_api::frames::{Demultiplexer, RawLine};
 use crate::docker_api::logs::{LogLine, LogQuery};
 use crate::docker_api::{Engine, EngineError};
 use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
-use crate::progress::{Progress, Readers, Reading};
+use crate::progress::Progress;
 use crate::strategy::Context;
 
 /// A container, and how far its log was captured; shared by all who read it.
@@ -32,7 +32,6 @@ pub(crate) struct LogReader {
 /// What a line passes through once it is decoded.
 struct Claims {
     captured: Arc<Captured>,
-    reading: Reading,
     delivery: Delivery,
     metrics: Arc<Metrics>,
 }
@@ -42,14 +41,12 @@ impl LogReader {
     pub(crate) async fn open(
         engine: &Engine,
         captured: &Arc<Captured>,
-        readers: Readers,
         context: &Context,
     ) -> Result<Self, EngineError> {
         let query = LogQuery { since: captured.progress.since(), follow: true };
         let body = engine.logs(&captured.container.id, query).await?;
         let claims = Claims {
             captured: Arc::clone(captured),
-            reading: Reading::new(readers),
             delivery: context.delivery.clone(),
             metrics: Arc::clone(&context.metrics),
         };
@@ -83,7 +80,7 @@ impl LogReader {
     }
 
     /// Hands over what the stream's end has left without a newline.
-    pub(crate) async fn take_unfinished(&mut self) {
+    pub(crate) async fn take_unfinished(&self) {
         for line in self.lines.unfinished() {
             self.claims.take(line).await;
         }
@@ -100,13 +97,13 @@ impl LogReader {
 }
 
 impl Claims {
-    async fn take(&mut self, raw: RawLine<'_>) {
+    async fn take(&self, raw: RawLine<'_>) {
         let Ok(line) = LogLine::parse(raw) else {
             self.metrics.errors.inc(ErrorKind::Parse);
             self.metrics.lines_dropped.inc(DropReason::Unparsable);
             return;
         };
-        if !self.reading.claim(&self.captured.progress, line.stream, line.time) {
+        if !self.captured.progress.claim(line.stream, line.time, line.text) {
             return;
         }
         if raw.cut {

@@ -18,7 +18,6 @@ use crate::followers::Followers;
 use crate::log_reader::{Captured, LogReader};
 use crate::metrics::ErrorKind;
 use crate::pooled::Rotation;
-use crate::progress::Readers;
 use crate::shutdown::Shutdown;
 use crate::strategy::{Context, Strategy, StrategyError};
 use client::ClientPerRequest;
@@ -95,7 +94,7 @@ impl Follower {
     }
 
     async fn open_stream(&self) -> Result<(), EngineError> {
-        let mut reader = LogReader::open(&self.engine(), &self.captured, Readers::Many, &self.context).await?;
+        let mut reader = LogReader::open(&self.engine(), &self.captured, &self.context).await?;
         let metrics = Arc::clone(&self.context.metrics);
         // The mistake: the task's handle is dropped here. That does not end the task, it makes it unreachable: no
         // rotation, nor anything else, can end the reader before the container ends.

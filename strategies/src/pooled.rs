@@ -20,7 +20,6 @@ use crate::docker_api::{Engine, EngineError};
 use crate::followers::Followers;
 use crate::log_reader::{Captured, LogReader};
 use crate::metrics::ErrorKind;
-use crate::progress::Readers;
 use crate::shutdown::Shutdown;
 use crate::strategy::{Context, Strategy, StrategyError};
 use stream::{End, ManagedStream};
@@ -145,7 +144,7 @@ impl Follower {
     }
 
     async fn open(&self) -> Result<LogReader, EngineError> {
-        LogReader::open(self.engine(), &self.captured, Readers::One, &self.context).await
+        LogReader::open(self.engine(), &self.captured, &self.context).await
     }
 
     fn engine(&self) -> &Engine {

@@ -1,12 +1,18 @@
-//! How far a container's log was captured, so that a second reading of it takes up where the first left off.
+//! How far a container's log was captured, so that whatever reads it again knows what is new.
 //!
-//! A line has a place: its timestamp, and its number among the lines of that timestamp on its stream (stdout, stderr).
-//! Every reading of a log comes by the same lines in the same order, so it comes by the same places; comparing places
-//! tells what is new, with no loss and no duplicate, lines of equal timestamps included. Streams are told apart because
-//! the engine stamps them independently: only within one stream do timestamps never fall, as long as the clock does not.
+//! What is remembered of each stream (stdout, stderr) is its newest timestamp, and the texts of that very timestamp. A
+//! line is new when it is later, or of the same time with another text. So nothing is lost or doubled when a stream is
+//! replaced by one that repeats some lines, when several readers share a log, and when the engine itself repeats lines
+//! in one response, which dockerd 20.10 does whenever it rotates a log file that is being followed.
+//!
+//! It relies on the engine stamping the lines of one stream in order. Streams are told apart because they are stamped
+//! independently. When the clock is set back, the newest timestamp lies in the future, and is given up.
+//!
+//! Limit: two lines of one stream with the same text and the same nanosecond are taken for one.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::docker_api::timestamp::Timestamp;
 use crate::line::StreamKind;
@@ -15,77 +21,68 @@ use crate::line::StreamKind;
 /// with an earlier timestamp.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// The place of a line on its stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    time: Timestamp,
-    /// 0 for the first line of this timestamp.
-    nth: u32,
-}
+/// Texts remembered of one timestamp. An engine that stamps more lines than this alike has its repeated lines delivered
+/// again, rather than a search through all of them for each.
+const MAX_TEXTS: usize = 1024;
 
-impl Place {
-    /// The place of a line of `time` that follows a line at `previous`.
-    fn after(previous: Option<Self>, time: Timestamp) -> Self {
-        match previous {
-            Some(previous) if previous.time == time => Self { time, nth: previous.nth + 1 },
-            _ => Self { time, nth: 0 },
-        }
-    }
-}
-
-/// The last line captured of each stream; shared by all readings of one container's log.
+/// The newest lines captured of each stream; shared by all who read one container's log.
 #[derive(Debug, Default)]
-pub(crate) struct Progress(Mutex<[Option<Place>; 2]>);
+pub(crate) struct Progress {
+    newest: Mutex<[Option<Newest>; 2]>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Newest {
+    time: Timestamp,
+    /// Hashes of the texts of this timestamp; nearly always one.
+    texts: Vec<u64>,
+}
 
 impl Progress {
     /// Where a new reading has to begin; `None`: at the beginning of the log.
     pub(crate) fn since(&self) -> Option<Timestamp> {
-        let newest = self.lock().iter().flatten().map(|place| place.time).max()?;
+        let newest = self.lock().iter().flatten().map(|newest| newest.time).max()?;
         Some(newest.earlier(MARGIN))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, [Option<Place>; 2]> {
-        // Nothing under the lock can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether other readings of the same log go on at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Readers {
-    /// None. Once this reading has come by the place where the last one ended, all that follows is new, even when the
-    /// clock was set back.
-    One,
-    /// Some: whoever comes to a place first has the line.
-    Many,
-}
-
-/// One reading of a log, begun at [`Progress::since`].
-#[derive(Debug)]
-pub(crate) struct Reading {
-    readers: Readers,
-    at: [Option<Place>; 2],
-    caught_up: [bool; 2],
-}
-
-impl Reading {
-    pub(crate) fn new(readers: Readers) -> Self {
-        Self { readers, at: [None; 2], caught_up: [false; 2] }
+    /// True when the line was not captured before; from now on it is.
+    pub(crate) fn claim(&self, stream: StreamKind, time: Timestamp, text: &[u8]) -> bool {
+        self.claim_at(stream, time, text, wall_clock)
     }
 
-    /// Goes past the next line; true when it was not captured before, and from now on is.
-    pub(crate) fn claim(&mut self, progress: &Progress, stream: StreamKind, time: Timestamp) -> bool {
-        let stream = stream as usize;
-        let place = Place::after(self.at[stream], time);
-        self.at[stream] = Some(place);
-        let captured = &mut progress.lock()[stream];
-        let new = self.caught_up[stream] || captured.is_none_or(|captured| place > captured);
+    fn claim_at(&self, stream: StreamKind, time: Timestamp, text: &[u8], now: impl FnOnce() -> Timestamp) -> bool {
+        let text = self.hasher.hash_one(text);
+        let mut newest = self.lock();
+        let Some(newest) = &mut newest[stream as usize] else {
+            newest[stream as usize] = Some(Newest { time, texts: vec![text] });
+            return true;
+        };
+        if time == newest.time {
+            let repeated = newest.texts.contains(&text);
+            if !repeated && newest.texts.len() < MAX_TEXTS {
+                newest.texts.push(text);
+            }
+            return !repeated;
+        }
+        let new = time > newest.time || newest.time > now();
         if new {
-            *captured = Some(place);
-            self.caught_up[stream] = self.readers == Readers::One;
+            newest.time = time;
+            newest.texts.clear();
+            newest.texts.push(text);
         }
         new
     }
+
+    fn lock(&self) -> MutexGuard<'_, [Option<Newest>; 2]> {
+        // Nothing under the lock can panic.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -96,67 +93,107 @@ mod tests {
 
     type Entry = (StreamKind, i64);
 
+    const LATER: Timestamp = Timestamp::from_unix_nanos(i64::MAX);
+
     /// Reads `log` from `since` up to entry `end`; gives the indices claimed.
-    fn read(log: &[Entry], progress: &Progress, reading: &mut Reading, end: usize) -> Vec<usize> {
+    fn read(log: &[Entry], progress: &Progress, end: usize) -> Vec<usize> {
         let since = progress.since();
         (0..end)
             .filter(|&index| since.is_none_or(|since| Timestamp::from_unix_nanos(log[index].1) >= since))
-            .filter(|&index| reading.claim(progress, log[index].0, Timestamp::from_unix_nanos(log[index].1)))
+            .filter(|&index| claim(log, progress, index))
             .collect()
     }
 
+    fn claim(log: &[Entry], progress: &Progress, index: usize) -> bool {
+        let (stream, time) = log[index];
+        progress.claim_at(stream, Timestamp::from_unix_nanos(time), index.to_string().as_bytes(), || LATER)
+    }
+
     #[test]
-    fn lines_of_equal_timestamps_are_told_apart_by_their_number() {
+    fn lines_of_equal_timestamps_are_told_apart_by_their_text() {
         let log: Vec<Entry> = [5, 5, 5, 5, 6].map(|time| (Stdout, time)).into();
         let progress = Progress::default();
-        assert_eq!(read(&log, &progress, &mut Reading::new(Readers::One), 2), [0, 1]);
-        assert_eq!(read(&log, &progress, &mut Reading::new(Readers::One), 5), [2, 3, 4]);
+        assert_eq!(read(&log, &progress, 2), [0, 1]);
+        assert_eq!(read(&log, &progress, 5), [2, 3, 4]);
     }
 
     #[test]
     fn a_late_line_of_the_other_stream_is_not_taken_for_an_old_one() {
         let log = [(Stdout, 2_000_000_000), (Stdout, 2_000_000_900), (Stderr, 2_000_000_100), (Stderr, 2_000_000_200)];
         let progress = Progress::default();
-        assert_eq!(read(&log, &progress, &mut Reading::new(Readers::One), 2), [0, 1]);
-        assert_eq!(read(&log, &progress, &mut Reading::new(Readers::One), 4), [2, 3]);
+        assert_eq!(read(&log, &progress, 2), [0, 1]);
+        assert_eq!(read(&log, &progress, 4), [2, 3]);
     }
 
     #[test]
-    fn a_clock_that_is_set_back_in_mid_stream_loses_nothing() {
-        let log = [(Stdout, 9_000), (Stdout, 100), (Stdout, 101)];
+    fn a_clock_that_is_set_back_loses_nothing() {
         let progress = Progress::default();
-        assert_eq!(read(&log, &progress, &mut Reading::new(Readers::One), 3), [0, 1, 2]);
+        let claimed = [9_000, 100, 101].map(|time| {
+            // The line is read as soon as it is written, by the same clock.
+            let time = Timestamp::from_unix_nanos(time);
+            progress.claim_at(Stdout, time, b"same text", || time)
+        });
+        assert_eq!(claimed, [true; 3]);
     }
 
     #[test]
-    fn of_many_readers_the_first_at_a_place_has_the_line() {
+    fn of_many_readers_the_first_at_a_line_has_it() {
+        let log = [(Stdout, 5), (Stdout, 5), (Stdout, 6)];
         let progress = Progress::default();
-        let mut readings = [Reading::new(Readers::Many), Reading::new(Readers::Many)];
-        let claims: Vec<[bool; 2]> = [5, 5, 6]
-            .map(|time| readings.each_mut().map(|r| r.claim(&progress, Stdout, Timestamp::from_unix_nanos(time))))
-            .into();
+        let claims: Vec<_> =
+            (0..3).map(|index| [claim(&log, &progress, index), claim(&log, &progress, index)]).collect();
         assert_eq!(claims, [[true, false]; 3]);
     }
 
-    proptest! {
-        /// Time steps of 0 make equal timestamps, large ones go beyond the margin.
-        #[test]
-        fn any_interruptions_give_every_line_once(
-            steps in proptest::collection::vec((any::<bool>(), prop_oneof![Just(0_i64), 1..400_000_000_i64]), 1..60),
-            mut ends in proptest::collection::vec(0_usize..60, 0..8),
-        ) {
+    #[test]
+    fn texts_of_one_timestamp_are_remembered_up_to_a_limit() {
+        let progress = Progress::default();
+        let log: Vec<Entry> = (0..2 * MAX_TEXTS).map(|_| (Stdout, 1)).collect();
+        assert_eq!(read(&log, &progress, log.len()).len(), log.len());
+        assert_eq!(read(&log, &progress, log.len()).len(), MAX_TEXTS, "those beyond the limit come again");
+    }
+
+    fn any_log() -> impl Strategy<Value = Vec<Entry>> {
+        // Steps of 0 make equal timestamps, large ones go beyond the margin.
+        let step = prop_oneof![Just(0_i64), 1..400_000_000_i64];
+        proptest::collection::vec((any::<bool>(), step), 1..60).prop_map(|steps| {
             let mut now = 0;
-            let log: Vec<Entry> = steps.into_iter().map(|(stdout, step)| {
+            let at = |(stdout, step)| {
                 now += step;
                 (if stdout { Stdout } else { Stderr }, now)
-            }).collect();
+            };
+            steps.into_iter().map(at).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_interruptions_give_every_line_once(
+            log in any_log(),
+            mut ends in proptest::collection::vec(0_usize..60, 0..8),
+        ) {
             ends.sort_unstable();
             ends.push(log.len());
             let progress = Progress::default();
-            let captured: Vec<usize> = ends
-                .into_iter()
-                .flat_map(|end| read(&log, &progress, &mut Reading::new(Readers::One), end.min(log.len())))
-                .collect();
+            let captured: Vec<usize> =
+                ends.into_iter().flat_map(|end| read(&log, &progress, end.min(log.len()))).collect();
+            prop_assert_eq!(captured, (0..log.len()).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn an_engine_that_goes_back_in_mid_stream_gives_every_line_once(
+            log in any_log(),
+            jumps in proptest::collection::vec((0_usize..60, 0_usize..60), 0..8),
+        ) {
+            let progress = Progress::default();
+            let mut captured = Vec::new();
+            let mut at = 0;
+            for (ahead, back) in jumps.into_iter().chain([(log.len(), 0)]) {
+                let to = (at + ahead).min(log.len());
+                captured.extend((at..to).filter(|&index| claim(&log, &progress, index)));
+                at = to.saturating_sub(back);
+            }
+            captured.extend((at..log.len()).filter(|&index| claim(&log, &progress, index)));
             prop_assert_eq!(captured, (0..log.len()).collect::<Vec<_>>());
         }
     }

@@ -116,7 +116,7 @@ impl Tail {
             self.deliver(&buffer[..count], output).await;
             return Ok(Advance::More);
         }
-        if self.check_names { self.at_end() } else { Ok(Advance::AtEnd) }
+        if self.check_names { self.at_end(&output.metrics) } else { Ok(Advance::AtEnd) }
     }
 
     /// Hands over what the log's end has left without a newline, and closes the file. Reading may go on later from here.
@@ -169,7 +169,7 @@ impl Tail {
     }
 
     /// The file is read to its end: is there another to go on with?
-    fn at_end(&mut self) -> io::Result<Advance> {
+    fn at_end(&mut self, metrics: &Metrics) -> io::Result<Advance> {
         let Some(open) = &mut self.file else { return Ok(Advance::AtEnd) };
         let (next, gap) = match chain::successor(&self.live, open.identity)? {
             Successor::NotYet => return Ok(Advance::AtEnd),
@@ -189,8 +189,9 @@ impl Tail {
                 self.container
             ));
         }
-        self.leaving = false;
         self.file = Some(OpenLog::new(next, 0)?);
+        self.leaving = false;
+        metrics.stream_rotations.inc();
         Ok(Advance::More)
     }
 

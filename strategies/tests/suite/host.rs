@@ -1,0 +1,169 @@
+//! The host: a process that is an arm, from its limits to its end.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use leaksoak_scenarios::{Span, Strategy as Kind};
+use leaksoak_strategies::{ArmConfig, host};
+
+use crate::arm::{Place, eventually, numbers};
+use crate::sink::Mood;
+
+const CONFIG: &str = "LEAKSOAK_TEST_ARM_CONFIG";
+
+/// The process that the tests below start: this test executable again, with nothing but this to run.
+#[test]
+#[ignore = "not a test: it is the arm process that the tests of the host start"]
+fn the_arm_process() {
+    let config = std::env::var(CONFIG).expect("started by a test");
+    let config: ArmConfig = serde_json::from_str(&config).unwrap();
+    std::process::exit(i32::from(host::run(config).is_err()));
+}
+
+struct Process(Child);
+
+impl Process {
+    fn start(config: &ArmConfig) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "host::the_arm_process", "--ignored", "--nocapture"])
+            .env(CONFIG, serde_json::to_string(config).unwrap())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Exit code and what it said.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.0.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn get(socket: &Path, path: &str) -> Option<(u16, String)> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: arm\r\nconnection: close\r\n\r\n").unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    reader.read_line(&mut head).unwrap();
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    let body = rest.split_once("\r\n\r\n")?.1.to_owned();
+    Some((head.split(' ').nth(1)?.parse().ok()?, body))
+}
+
+fn metric(socket: &Path, name: &str) -> u64 {
+    let (_, text) = get(socket, "/metrics").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+}
+
+fn pooled(place: &Place) -> ArmConfig {
+    ArmConfig { strategy: Kind::Pooled { rotate_every: Span::from_secs(30) }, ..place.config() }
+}
+
+#[tokio::test]
+async fn an_arm_is_healthy_counts_itself_and_delivers_before_it_ends() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    let config = pooled(&place);
+    let socket = config.own_socket.clone();
+    let arm = Process::start(&config);
+    eventually("healthy", || get(&socket, "/healthz").is_some_and(|(status, _)| status == 200)).await;
+    assert_eq!(
+        get(&socket, "/healthz").unwrap().1,
+        r#"{"status":"ok","engine":{"status":"ok"},"sink":{"status":"ok"}}"#
+    );
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    eventually("the stream", || metric(&socket, "log_capturer_container_monitor_streams_active") == 1).await;
+    assert!(metric(&socket, "log_capturer_tasks") >= 5);
+    assert_eq!(metric(&socket, "log_capturer_goroutines"), metric(&socket, "log_capturer_tasks"));
+    assert!(metric(&socket, "log_capturer_file_descriptors") >= 8);
+    assert_eq!(get(&socket, "/else").unwrap().0, 404);
+
+    for number in 0..1000 {
+        place.engine.print("a", number, &number.to_string());
+    }
+    arm.terminate();
+    assert_eq!(arm.ended(), (Some(0), String::new()));
+    assert_eq!(place.sink.texts("a"), numbers(1000));
+    assert!(!socket.exists(), "its socket is taken away");
+}
+
+#[tokio::test]
+async fn an_arm_without_a_sink_is_degraded_and_says_why() {
+    let place = Place::new();
+    let config = ArmConfig { sink_socket: place.path("nowhere.sock"), ..pooled(&place) };
+    let socket = config.own_socket.clone();
+    let arm = Process::start(&config);
+    let degraded = || {
+        get(&socket, "/healthz").is_some_and(|(status, report)| {
+            status == 503
+                && report.contains(r#""engine":{"status":"ok"}"#)
+                && report.contains("No such file or directory")
+        })
+    };
+    eventually("degraded", degraded).await;
+    arm.terminate();
+    assert_eq!(arm.ended().0, Some(0));
+}
+
+#[tokio::test]
+async fn an_arm_whose_sink_takes_nothing_still_ends_within_its_time() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.sink.is_now(Mood::Answers(503));
+    place.engine.print("a", 0, "0");
+    let config = pooled(&place);
+    let socket = config.own_socket.clone();
+    let arm = Process::start(&config);
+    eventually("it listens", || socket.exists()).await;
+    eventually("the line is read", || metric(&socket, "log_capturer_lines_read_total") == 1).await;
+    let asked = std::time::Instant::now();
+    arm.terminate();
+    assert_eq!(arm.ended().0, Some(0));
+    assert!(asked.elapsed() < host::FLUSH_TIME + Duration::from_secs(2));
+    assert!(std::fs::read_to_string(place.state("dead-letters.ndjson")).unwrap().contains(r#""reason":"shutdown""#));
+}
+
+#[tokio::test]
+async fn an_arm_whose_parent_is_gone_does_not_begin() {
+    let place = Place::new();
+    let config = ArmConfig { parent_pid: 1, ..pooled(&place) };
+    let (code, said) = Process::start(&config).ended();
+    assert_eq!(code, Some(1));
+    assert_eq!(said, "leaksoak arm tested: the process that started this arm (1) is gone\n");
+}
+
+#[tokio::test]
+async fn an_arm_that_runs_out_of_descriptors_by_its_own_leak_ends_and_says_so() {
+    let place = Place::new();
+    let mut log = crate::jsonlog::JsonLog::create(&place.path("a"), "a");
+    log.print_numbers(200);
+    place.engine.create("a", log.path());
+    place.engine.run("a");
+    place.sink.is_now(Mood::Refuses(""));
+    let strategy = Kind::Hybrid { rotate_every: Span::from_secs(30), as_archived: true };
+    let (code, said) = Process::start(&ArmConfig { strategy, nofile: 100, ..place.config() }).ended();
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("leaksoak arm tested: ") && said.contains("Too many open files"), "{said}");
+}

@@ -1,0 +1,151 @@
+//! `pooled`: nothing lost, nothing doubled, nothing left behind.
+
+use std::time::Duration;
+
+use leaksoak_strategies::metrics::ErrorKind;
+use leaksoak_strategies::pooled::Pooled;
+
+use crate::arm::{Place, eventually, numbers, tasks};
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_thousand_rotations_lose_and_double_nothing_and_leave_nothing_behind() {
+    let place = Place::new();
+    for id in ["chatty", "silent"] {
+        place.engine.create_and_run(id);
+    }
+    let arm = place.start(Pooled::new(Duration::from_millis(4)));
+    let metrics = arm.metrics();
+    let rotations = |count| eventually("rotations", move || metrics.stream_rotations.get() >= count);
+    rotations(20).await;
+    eventually("the streams settle", || metrics.connections_active.get() <= 4).await;
+    let tasks_before = tasks();
+
+    let mut printed = 0;
+    for round in 1..=100 {
+        // Two lines of each timestamp, and the silent one says something once in a while.
+        for _ in 0..6 {
+            place.engine.print("chatty", printed / 2, &printed.to_string());
+            printed += 1;
+        }
+        if round % 25 == 0 {
+            place.engine.print("silent", printed, &(round / 25 - 1).to_string());
+        }
+        rotations(20 + 10 * round).await;
+    }
+    eventually("all lines", || place.sink.texts("chatty").len() + place.sink.texts("silent").len() >= 604).await;
+    assert_eq!(place.sink.texts("chatty"), numbers(600));
+    assert_eq!(place.sink.texts("silent"), numbers(4));
+
+    assert!(metrics.stream_rotations.get() >= 1000);
+    eventually("tasks as before", || tasks() <= tasks_before).await;
+    eventually("connections: two streams, the events, and one idle or just closed", || {
+        metrics.connections_active.get() <= 4 && place.engine.connections() <= 4
+    })
+    .await;
+    assert_eq!(metrics.errors.get(ErrorKind::Engine), 0);
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn streams_and_tasks_are_gone_when_the_arm_has_stopped() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    let before = tasks();
+    let arm = place.start(Pooled::new(NEVER));
+    let metrics = std::sync::Arc::clone(&arm.context.metrics);
+    eventually("the stream", || metrics.streams_active.get() == 1).await;
+    arm.stop().await;
+    eventually("no stream", || metrics.streams_active.get() == 0).await;
+    eventually("no connection", || metrics.connections_active.get() == 0).await;
+    eventually("no task", || tasks() == before).await;
+}
+
+#[tokio::test]
+async fn what_was_printed_before_the_arm_began_is_captured_too() {
+    let place = Place::new();
+    place.engine.create_and_run("ended");
+    place.engine.print("ended", 0, "0");
+    place.engine.stop("ended");
+    place.engine.create_and_run("running");
+    place.engine.print("running", 0, "0");
+    let arm = place.start(Pooled::new(NEVER));
+    eventually("both", || place.sink.texts("ended") == ["0"] && place.sink.texts("running") == ["0"]).await;
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn a_container_that_starts_again_is_followed_on_from_where_it_stopped() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    let arm = place.start(Pooled::new(NEVER));
+    for life in 0..3 {
+        place.engine.print("a", life, &life.to_string());
+        place.engine.stop("a");
+        eventually("no stream", || arm.metrics().streams_active.get() == 0).await;
+        let printed = usize::try_from(life).unwrap() + 1;
+        eventually("the line", || place.sink.texts("a").len() >= printed).await;
+        assert_eq!(place.sink.texts("a"), numbers(printed));
+        place.engine.run("a");
+        eventually("a stream", || arm.metrics().streams_active.get() == 1).await;
+    }
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_opened_again_without_loss() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    let arm = place.start(Pooled::new(NEVER));
+    for number in 0..5_usize {
+        place.engine.print("a", i64::try_from(number).unwrap(), &number.to_string());
+        eventually("the line", || place.sink.texts("a").len() == number + 1).await;
+        place.engine.break_logs();
+        let broken = number as u64 + 1;
+        eventually("the break is counted", || arm.metrics().errors.get(ErrorKind::Engine) == broken).await;
+    }
+    assert_eq!(place.sink.texts("a"), numbers(5));
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn lines_that_the_engine_repeats_in_one_response_are_delivered_once() {
+    let place = Place::new();
+    place.engine.create("a", "".as_ref());
+    place.engine.let_logs_go_back(10, 7);
+    for number in 0..20 {
+        place.engine.print("a", number, &number.to_string());
+    }
+    place.engine.run("a");
+    let arm = place.start(Pooled::new(NEVER));
+    eventually("all lines", || place.sink.texts("a").len() >= 20).await;
+    assert_eq!(place.sink.texts("a"), numbers(20));
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn stdout_and_stderr_are_kept_apart() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.engine.print_to("a", false, 0, "out");
+    place.engine.print_to("a", true, 0, "err");
+    let arm = place.start(Pooled::new(NEVER));
+    eventually("both", || place.sink.texts("a").len() == 2).await;
+    assert_eq!(place.sink.texts_on("a", "stdout"), ["out"]);
+    assert_eq!(place.sink.texts_on("a", "stderr"), ["err"]);
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_there_when_the_arm_is_stopped_is_read_and_delivered() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    let arm = place.start(Pooled::new(NEVER));
+    eventually("the stream", || arm.metrics().streams_active.get() == 1).await;
+    for number in 0..3000 {
+        place.engine.print("a", number, &number.to_string());
+    }
+    arm.stop().await;
+    assert_eq!(place.sink.texts("a"), numbers(3000));
+}
