@@ -239,11 +239,10 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::board::blank;
 
     #[test]
     fn what_is_not_known_is_shown_as_such() {
-        let mut sample = blank("a", 1.0, 0);
+        let mut sample = Sample::unknown("a", 1.0, 0);
         sample.fds = Some(12);
         sample.missing = "metrics: \u{1b}[31mrefused".into();
         let line = arm_line(&sample, None);

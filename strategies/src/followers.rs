@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::discovery::{Container, ContainerEvent};
 use crate::log_reader::Captured;
 use crate::progress::Progress;
+use crate::strategy::Context;
 
 /// The followers; all of them end when this is dropped.
 #[derive(Debug, Default)]
@@ -29,15 +31,35 @@ struct Known {
 }
 
 impl Followers {
+    /// Follows every container that is found, by `follow`, until the request to stop and the end of every follower.
+    pub(crate) async fn run<F>(mut self, context: &Context, follow: impl Fn(Arc<Captured>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut discovery = context.discover();
+        let mut shutdown = context.shutdown.clone();
+        loop {
+            tokio::select! {
+                event = discovery.next() => self.handle(event, &follow),
+                () = self.tend(&follow) => {}
+                () = shutdown.requested() => break,
+            }
+        }
+        while self.running.join_next().await.is_some() {}
+    }
+
     /// Does what an event asks for: `follow` is called for a container that needs a follower.
-    pub(crate) fn handle<F>(&mut self, event: ContainerEvent, follow: impl Fn(Arc<Captured>) -> F)
+    fn handle<F>(&mut self, event: ContainerEvent, follow: impl Fn(Arc<Captured>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         match event {
             ContainerEvent::Started(container) => self.started(container, follow),
-            // The engine ends its streams, after the last line.
-            ContainerEvent::Stopped { .. } => {}
+            ContainerEvent::Stopped { id } => {
+                if let Some(known) = self.known.get(&id) {
+                    known.captured.stopped.notify_one();
+                }
+            }
             ContainerEvent::Removed { id } => {
                 let Some(known) = self.known.get_mut(&id) else { return };
                 known.removed = true;
@@ -50,7 +72,7 @@ impl Followers {
 
     /// Waits for a follower to end, and starts it again where the container was. Pending while there is none.
     /// Cancel-safe.
-    pub(crate) async fn tend<F>(&mut self, follow: impl Fn(Arc<Captured>) -> F)
+    async fn tend<F>(&mut self, follow: impl Fn(Arc<Captured>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -73,18 +95,13 @@ impl Followers {
         }
     }
 
-    /// Waits until every follower has ended.
-    pub(crate) async fn join_all(mut self) {
-        while self.running.join_next().await.is_some() {}
-    }
-
     fn started<F>(&mut self, container: Arc<Container>, follow: impl Fn(Arc<Captured>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let id = container.id.clone();
         let known = self.known.entry(id.clone()).or_insert_with(|| Known {
-            captured: Arc::new(Captured { container, progress: Progress::default() }),
+            captured: Arc::new(Captured { container, progress: Progress::default(), stopped: Notify::new() }),
             following: false,
             started_again: false,
             removed: false,

@@ -45,17 +45,7 @@ impl Strategy for Naive {
             let follower = Follower { context: context.clone(), captured, shutdown: context.shutdown.clone() };
             follower.run(rotation.next_schedule())
         };
-        let mut discovery = context.discover();
-        let mut followers = Followers::default();
-        let mut shutdown = context.shutdown.clone();
-        loop {
-            tokio::select! {
-                event = discovery.next() => followers.handle(event, follow),
-                () = followers.tend(follow) => {}
-                () = shutdown.requested() => break,
-            }
-        }
-        followers.join_all().await;
+        Followers::default().run(&context, follow).await;
         tokio::time::sleep(QUIET).await;
         Ok(())
     }
@@ -76,16 +66,11 @@ impl Follower {
         loop {
             tokio::select! {
                 _ = rotate.tick() => {}
+                () = self.captured.stopped.notified() => {}
                 () = self.shutdown.requested() => return,
             }
-            let rotated = async {
-                let running = self.engine().inspect(&self.captured.container.id).await?.is_some_and(|it| it.running);
-                // Also when it has stopped: its last lines may have come while no stream was open.
-                self.open_stream().await?;
-                Ok::<_, EngineError>(running)
-            };
-            match rotated.await {
-                Ok(true) => self.context.metrics.stream_rotations.inc(),
+            match self.rotate().await {
+                Ok(true) => {}
                 Ok(false) => return,
                 Err(error) if error.is_not_found() => return,
                 Err(error) => self.count(&error),
@@ -93,8 +78,21 @@ impl Follower {
         }
     }
 
+    /// False when the container has stopped and its log is complete.
+    async fn rotate(&self) -> Result<bool, EngineError> {
+        let state = self.engine().inspect(&self.captured.container.id).await?;
+        let running = state.is_some_and(|state| state.running);
+        if running {
+            self.open_stream().await?;
+            self.context.metrics.stream_rotations.inc();
+        } else {
+            LogReader::read_rest(&self.engine(), &self.captured, &self.context).await?;
+        }
+        Ok(running)
+    }
+
     async fn open_stream(&self) -> Result<(), EngineError> {
-        let mut reader = LogReader::open(&self.engine(), &self.captured, &self.context).await?;
+        let mut reader = LogReader::follow(&self.engine(), &self.captured, &self.context).await?;
         let metrics = Arc::clone(&self.context.metrics);
         // The mistake: the task's handle is dropped here. That does not end the task, it makes it unreachable: no
         // rotation, nor anything else, can end the reader before the container ends.

@@ -51,17 +51,7 @@ impl Strategy for Pooled {
             let follower = Follower { context: context.clone(), captured };
             follower.run(rotation.next_schedule())
         };
-        let mut discovery = context.discover();
-        let mut followers = Followers::default();
-        let mut shutdown = context.shutdown.clone();
-        loop {
-            tokio::select! {
-                event = discovery.next() => followers.handle(event, follow),
-                () = followers.tend(follow) => {}
-                () = shutdown.requested() => break,
-            }
-        }
-        followers.join_all().await;
+        Followers::default().run(&context, follow).await;
         Ok(())
     }
 }
@@ -127,24 +117,32 @@ impl Follower {
         }
     }
 
-    /// The log is complete when its stream has come to its end and the container does not run.
+    /// The log is complete when its stream has come to its end, the container does not run, and the rest is read.
     async fn after(&self, end: End) -> Next {
         if end == End::Broken {
             self.context.metrics.errors.inc(ErrorKind::Engine);
         }
-        match self.engine().inspect(&self.captured.container.id).await {
-            Ok(None) => Next::Finished,
-            Ok(Some(state)) if !state.running && end == End::Complete => Next::Finished,
-            Ok(Some(_)) => Next::Reopen,
-            Err(_) => {
-                self.context.metrics.errors.inc(ErrorKind::Engine);
-                Next::Reopen
+        let next = async {
+            match self.engine().inspect(&self.captured.container.id).await? {
+                None => Ok(Next::Finished),
+                Some(state) if state.running => Ok(Next::Reopen),
+                Some(_) => {
+                    LogReader::read_rest(self.engine(), &self.captured, &self.context).await?;
+                    Ok::<_, EngineError>(Next::Finished)
+                }
             }
-        }
+        };
+        next.await.unwrap_or_else(|error| {
+            if error.is_not_found() {
+                return Next::Finished;
+            }
+            self.context.metrics.errors.inc(ErrorKind::Engine);
+            Next::Reopen
+        })
     }
 
     async fn open(&self) -> Result<LogReader, EngineError> {
-        LogReader::open(self.engine(), &self.captured, &self.context).await
+        LogReader::follow(self.engine(), &self.captured, &self.context).await
     }
 
     fn engine(&self) -> &Engine {

@@ -10,30 +10,6 @@ use crate::arm::client::Metrics;
 use crate::sampler::fd_groups::Group;
 use crate::sampler::process::Reading;
 
-/// A sample of `subject` with nothing known yet.
-#[must_use]
-pub fn blank(subject: &str, elapsed_s: f64, unix_ms: u64) -> Sample {
-    Sample {
-        elapsed_s,
-        unix_ms,
-        subject: subject.to_owned(),
-        fds: None,
-        threads: None,
-        tasks: None,
-        rss_bytes: None,
-        cpu_user_s: None,
-        cpu_sys_s: None,
-        ctx_switches: None,
-        streams: None,
-        connections: None,
-        rotations: None,
-        lines_read: None,
-        lines_delivered: None,
-        connection_timeouts: None,
-        missing: String::new(),
-    }
-}
-
 /// Enters what /proc said, or why it said nothing.
 pub fn enter_reading(sample: &mut Sample, reading: Result<Reading, String>) {
     match reading {
@@ -179,7 +155,7 @@ mod tests {
     use super::*;
 
     fn sample(elapsed_s: f64, fds: Option<u64>) -> Sample {
-        Sample { fds, ..blank("a", elapsed_s, 0) }
+        Sample { fds, ..Sample::unknown("a", elapsed_s, 0) }
     }
 
     #[test]

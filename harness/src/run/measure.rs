@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, future};
 use leaksoak_reports::record::events::Event;
+use leaksoak_reports::record::samples::Sample;
 
 use super::lifecycle::{Ending, Input};
 use super::{Running, Signals, board, next_news};
@@ -54,7 +55,7 @@ impl Running<'_> {
         let (elapsed_s, now) = (elapsed.as_secs_f64(), unix_ms());
         let mut samples = Vec::with_capacity(self.clients.len() + 2);
         for (subject, reading) in self.sampler.read(depth) {
-            let mut sample = board::blank(subject, elapsed_s, now);
+            let mut sample = Sample::unknown(subject, elapsed_s, now);
             board::enter_reading(&mut sample, reading);
             samples.push(sample);
         }

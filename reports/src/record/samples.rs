@@ -41,3 +41,29 @@ pub struct Sample {
     #[serde(default)]
     pub missing: String,
 }
+
+impl Sample {
+    /// A sample of which nothing is known yet.
+    #[must_use]
+    pub fn unknown(subject: &str, elapsed_s: f64, unix_ms: u64) -> Self {
+        Self {
+            elapsed_s,
+            unix_ms,
+            subject: subject.to_owned(),
+            fds: None,
+            threads: None,
+            tasks: None,
+            rss_bytes: None,
+            cpu_user_s: None,
+            cpu_sys_s: None,
+            ctx_switches: None,
+            streams: None,
+            connections: None,
+            rotations: None,
+            lines_read: None,
+            lines_delivered: None,
+            connection_timeouts: None,
+            missing: String::new(),
+        }
+    }
+}

@@ -286,25 +286,7 @@ fn arm_sample(arm: &Script, elapsed_s: f64) -> Sample {
 }
 
 fn blank(subject: &str, elapsed_s: f64) -> Sample {
-    Sample {
-        elapsed_s,
-        unix_ms: unix_ms(elapsed_s),
-        subject: subject.to_owned(),
-        fds: None,
-        threads: None,
-        tasks: None,
-        rss_bytes: None,
-        cpu_user_s: None,
-        cpu_sys_s: None,
-        ctx_switches: None,
-        streams: None,
-        connections: None,
-        rotations: None,
-        lines_read: None,
-        lines_delivered: None,
-        connection_timeouts: None,
-        missing: String::new(),
-    }
+    Sample::unknown(subject, elapsed_s, unix_ms(elapsed_s))
 }
 
 fn checkpoint(arm: &Script, number: u32, elapsed_s: f64, warmup_s: f64) -> Checkpoint {
