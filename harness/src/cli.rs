@@ -1,5 +1,6 @@
 //! The command line: words in, exit code out. Errors are formatted here and nowhere else.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -166,8 +167,9 @@ pub fn main() -> ExitCode {
         Some(Command::Clean { all }) => clean::clean(all),
         Some(Command::Doctor) => doctor::doctor(),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "leaksoak", &mut std::io::stdout());
-            Ok(Exit::Pass)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "leaksoak", &mut script);
+            print(String::from_utf8_lossy(&script).trim_end()).map(|()| Exit::Pass)
         }
         Some(Command::Workload(args)) => workload::workload(args),
         Some(Command::Arm { config }) => arm(&config),
@@ -175,7 +177,8 @@ pub fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.code(),
         Err(Failure { exit, message }) => {
-            eprintln!("error: {message}");
+            // Where nobody reads that, the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "error: {message}");
             exit.code()
         }
     }
@@ -187,6 +190,16 @@ fn arm(config: &std::path::Path) -> Result<Exit, Failure> {
     let text = std::fs::read(config).map_err(|error| what(&error))?;
     let config = serde_json::from_slice(&text).map_err(|error| what(&error))?;
     Ok(leaksoak_strategies::host::run(config).map_or(Exit::Fail, |()| Exit::Pass))
+}
+
+/// Prints a line to standard output. A reader that has gone (`| head`) is no error.
+fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::environment(format!("standard output cannot be written to: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A runtime of one thread: the arms die with the thread that started them, and the harness stays small.

@@ -2,12 +2,12 @@
 
 use leaksoak_scenarios::{Expect, Load, Scenario, load};
 
-use super::OverrideArgs;
+use super::{OverrideArgs, print};
 use crate::exit::{Exit, Failure};
 
 pub(super) fn check(name: &str, overrides: OverrideArgs) -> Result<Exit, Failure> {
     let scenario = load(name, &overrides.into()).map_err(Failure::usage)?;
-    print!("{}", describe(&scenario));
+    print(describe(&scenario).trim_end())?;
     Ok(Exit::Pass)
 }
 

@@ -1,6 +1,6 @@
 //! `leaksoak clean`: removes what dead runs left.
 
-use super::runtime;
+use super::{print, runtime};
 use crate::engine::docker::Docker;
 use crate::exit::{Exit, Failure};
 use crate::leftovers;
@@ -8,7 +8,7 @@ use crate::leftovers;
 pub(super) fn clean(all: bool) -> Result<Exit, Failure> {
     let directories = leftovers::local()
         .map_err(|error| Failure::environment(format!("scratch directories cannot be removed: {error}")))?;
-    println!("{directories} scratch directories removed");
+    print(format_args!("{directories} scratch directories removed"))?;
     let (containers, images) = runtime()?
         .block_on(async {
             let engine = Docker::connect().await?;
@@ -16,7 +16,7 @@ pub(super) fn clean(all: bool) -> Result<Exit, Failure> {
             Ok::<_, crate::engine::EngineError>((containers, engine.remove_images_but(None).await?))
         })
         .map_err(Failure::environment)?;
-    println!("{containers} containers removed");
-    println!("{} workload images removed", images.len());
+    print(format_args!("{containers} containers removed"))?;
+    print(format_args!("{} workload images removed", images.len()))?;
     Ok(Exit::Pass)
 }

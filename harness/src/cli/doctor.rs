@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::runtime;
+use super::{print, runtime};
 use crate::arm::cgroup::Hierarchy;
 use crate::engine::docker::Docker;
 use crate::exit::{Exit, Failure};
@@ -40,7 +40,7 @@ pub(super) fn doctor() -> Result<Exit, Failure> {
     let mut findings = runtime()?.block_on(engine());
     findings.extend([fd_counts(), cgroups(), open_files(), inotify(), socket_names()]);
     for Finding { state, what, said } in &findings {
-        println!("{state}  {what:<14} {said}");
+        print(format_args!("{state}  {what:<14} {said}"))?;
     }
     let usable = findings.iter().all(|finding| finding.state != State::Bad);
     Ok(if usable { Exit::Pass } else { Exit::Environment })

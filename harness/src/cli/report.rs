@@ -4,6 +4,7 @@ use std::path::Path;
 
 use leaksoak_reports::{RecordError, ReportError, RunVerdict, render, write_reports};
 
+use super::print;
 use crate::exit::{Exit, Failure};
 
 pub(super) fn report(directory: &Path, json: bool) -> Result<Exit, Failure> {
@@ -18,12 +19,11 @@ pub(super) fn report(directory: &Path, json: bool) -> Result<Exit, Failure> {
 /// Prints the verdict.
 pub(super) fn tell(verdict: &RunVerdict, directory: &Path, json: bool) -> Result<(), Failure> {
     if json {
-        println!("{}", render::json(verdict).map_err(Failure::environment)?);
+        print(render::json(verdict).map_err(Failure::environment)?)
     } else {
-        println!("{}", render::text(verdict));
-        println!("report: {}", directory.join("summary.md").display());
+        print(render::text(verdict))?;
+        print(format_args!("report: {}", directory.join("summary.md").display()))
     }
-    Ok(())
 }
 
 /// The exit code that a verdict asks for.

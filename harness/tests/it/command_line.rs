@@ -79,3 +79,11 @@ fn an_arm_dies_if_its_parent_is_not_the_one_that_it_was_told() {
     let output = leaksoak(&["arm", "--config", config.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = leaksoak(&["scenarios", "smoke"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
