@@ -35,7 +35,7 @@ use watch::{Change, Watcher};
 pub use archived::Archived;
 
 /// How often the offsets are written, if they have moved.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
+const SAVE_EVERY: Duration = Duration::from_millis(250);
 
 /// Read from one log before the next has its turn.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -220,7 +220,10 @@ impl Monitor {
 
 impl Log {
     fn mark(&mut self, change: Change) {
-        self.ready |= self.state != State::Finished || change == Change::Names;
+        if self.state == State::Finished {
+            return;
+        }
+        self.ready = true;
         if change == Change::Names {
             self.tail.check_names();
         }
@@ -259,5 +262,22 @@ fn mark(logs: &mut HashMap<String, Log>, id: Option<&str>, change: Change) {
     match id {
         Some(id) => logs.get_mut(id).into_iter().for_each(|log| log.mark(change)),
         None => logs.values_mut().for_each(|log| log.mark(change)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_log_is_not_opened_again_by_a_check() {
+        let tail = Tail::new("a", "/nowhere/a-json.log".as_ref(), None);
+        let log = Log { tail, state: State::Finished, ready: false, trouble: None, counted: None };
+        let mut logs = HashMap::from([("a".to_owned(), log)]);
+        for change in [Change::Names, Change::Written] {
+            mark(&mut logs, None, change);
+            mark(&mut logs, Some("a"), change);
+        }
+        assert!(!logs["a"].ready);
     }
 }

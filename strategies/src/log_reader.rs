@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
+use tokio::sync::Notify;
 
 use crate::delivery::Delivery;
 use crate::discovery::Container;
@@ -19,6 +20,8 @@ use crate::strategy::Context;
 pub(crate) struct Captured {
     pub(crate) container: Arc<Container>,
     pub(crate) progress: Progress,
+    /// Told when the container has stopped.
+    pub(crate) stopped: Notify,
 }
 
 /// One open log stream. Whatever holds this holds the connection.
@@ -38,12 +41,36 @@ struct Claims {
 
 impl LogReader {
     /// Asks `engine` for the log from where its capture has got to, and for what is yet to come.
-    pub(crate) async fn open(
+    pub(crate) async fn follow(
         engine: &Engine,
         captured: &Arc<Captured>,
         context: &Context,
     ) -> Result<Self, EngineError> {
-        let query = LogQuery { since: captured.progress.since(), follow: true };
+        Self::open(engine, captured, context, true).await
+    }
+
+    /// Reads what a stopped container has left: its followers may have missed the last of it. dockerd 20.10 ends their
+    /// streams without what was written at the very end, a last line without a newline above all.
+    pub(crate) async fn read_rest(
+        engine: &Engine,
+        captured: &Arc<Captured>,
+        context: &Context,
+    ) -> Result<(), EngineError> {
+        let mut reader = Self::open(engine, captured, context, false).await?;
+        reader.read_to_end().await?;
+        for line in reader.lines.unfinished() {
+            reader.claims.take(line).await;
+        }
+        Ok(())
+    }
+
+    async fn open(
+        engine: &Engine,
+        captured: &Arc<Captured>,
+        context: &Context,
+        follow: bool,
+    ) -> Result<Self, EngineError> {
+        let query = LogQuery { since: captured.progress.since(), follow };
         let body = engine.logs(&captured.container.id, query).await?;
         let claims = Claims {
             captured: Arc::clone(captured),
@@ -79,19 +106,12 @@ impl LogReader {
         Ok(())
     }
 
-    /// Hands over what the stream's end has left without a newline.
-    pub(crate) async fn take_unfinished(&self) {
-        for line in self.lines.unfinished() {
-            self.claims.take(line).await;
-        }
-    }
-
-    /// Reads to the stream's end.
+    /// Reads to the stream's end. A line without a newline there is left to [`LogReader::read_rest`]: it may be the
+    /// beginning of a longer one.
     pub(crate) async fn read_to_end(&mut self) -> Result<(), EngineError> {
         while let Some(chunk) = self.next_chunk().await? {
             self.take(&chunk).await?;
         }
-        self.take_unfinished().await;
         Ok(())
     }
 }

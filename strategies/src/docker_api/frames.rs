@@ -3,6 +3,7 @@
 //! Format: frames of an 8-byte header (stream type, three zero bytes, length as a big-endian `u32`) and that many bytes.
 //! A frame is not a line: a line may span frames, of which those of the other stream may lie in between. dockerd splits
 //! lines of over 16 KiB so, and repeats the line's timestamp at the head of every further part; that is taken out again.
+//! A part with another timestamp begins another line: the one before has no newline, because its container ended there.
 //! A container with a TTY has no frames: its stream is the text itself.
 //!
 //! Guarantees: however the bytes are cut into chunks, the lines are the same; no input panics; memory is bounded by
@@ -48,8 +49,17 @@ pub struct RawLine<'a> {
 pub struct Demultiplexer {
     state: State,
     lines: [LineBuffer; 2],
-    /// The stream whose buffered line was given out by the last call, to be cleared by the next.
-    given_out: Option<StreamKind>,
+    /// What the last call has given out, to be cleared by the next.
+    given_out: Option<GivenOut>,
+}
+
+/// The buffered line of a stream.
+#[derive(Debug, Clone, Copy)]
+enum GivenOut {
+    /// All that is buffered.
+    Whole(StreamKind),
+    /// What was there before the last part; `then_whole` tells that the part is a whole line as well.
+    BeforePart { stream: StreamKind, then_whole: bool },
 }
 
 #[derive(Debug)]
@@ -74,8 +84,9 @@ impl Demultiplexer {
         &'a mut self,
         input: &mut &'input [u8],
     ) -> Result<Option<RawLine<'a>>, FrameError> {
-        if let Some(stream) = self.given_out.take() {
-            self.lines[stream as usize].clear();
+        if let Some(stream) = self.clear_given_out() {
+            self.given_out = Some(GivenOut::Whole(stream));
+            return Ok(Some(self.lines[stream as usize].line(stream)));
         }
         while !input.is_empty() {
             let (stream, available) = match &mut self.state {
@@ -103,24 +114,40 @@ impl Demultiplexer {
                 return Ok(Some(RawLine::new(stream, text)));
             }
             buffer.append(text);
-            if newline.is_some() || frame_ended {
-                buffer.end_part();
+            let then_whole = newline.is_some();
+            if (then_whole || frame_ended) && buffer.end_part() == Part::OfAnotherLine {
+                self.given_out = Some(GivenOut::BeforePart { stream, then_whole });
+                return Ok(Some(self.lines[stream as usize].line_before_part(stream)));
             }
-            if newline.is_some() {
-                self.given_out = Some(stream);
+            if then_whole {
+                self.given_out = Some(GivenOut::Whole(stream));
                 return Ok(Some(self.lines[stream as usize].line(stream)));
             }
         }
         Ok(None)
     }
 
-    /// The lines that the stream's end has left without a newline; to be called once, then.
+    /// The lines that the stream's end has left without a newline; to be called then, after the last call of
+    /// [`Demultiplexer::next_line`] has given `None`.
     pub fn unfinished(&self) -> impl Iterator<Item = RawLine<'_>> {
         [StreamKind::Stdout, StreamKind::Stderr]
             .into_iter()
-            .filter(|stream| self.given_out != Some(*stream))
             .map(|stream| self.lines[stream as usize].line(stream))
             .filter(|line| !line.bytes.is_empty())
+    }
+
+    /// Gives the stream whose next line is buffered already, if there is one.
+    fn clear_given_out(&mut self) -> Option<StreamKind> {
+        match self.given_out.take()? {
+            GivenOut::Whole(stream) => {
+                self.lines[stream as usize].clear();
+                None
+            }
+            GivenOut::BeforePart { stream, then_whole } => {
+                self.lines[stream as usize].keep_part();
+                then_whole.then_some(stream)
+            }
+        }
     }
 
     fn start_frame(&mut self, header: [u8; HEADER_BYTES]) -> Result<State, FrameError> {
@@ -170,7 +197,7 @@ impl<'a> RawLine<'a> {
 #[derive(Debug, Default)]
 struct LineBuffer {
     bytes: Vec<u8>,
-    /// Where the part that is being received begins.
+    /// Where the part begins that is being received, or was last.
     part_start: usize,
     cut: bool,
 }
@@ -192,19 +219,28 @@ impl LineBuffer {
 
     /// Takes the line's own timestamp off the head of a further part. Text that happens to look so is safe unless it
     /// is the same to the nanosecond.
-    fn end_part(&mut self) {
+    fn end_part(&mut self) -> Part {
         let (line, part) = self.bytes.split_at(self.part_start);
-        self.part_start = self.bytes.len();
-        if line.is_empty() {
-            return;
+        match (timestamp_and_space(line), timestamp_and_space(part)) {
+            (Some(of_line), Some(of_part)) if of_line == of_part => {
+                let repeated = self.part_start..self.part_start + of_part.len();
+                self.bytes.drain(repeated);
+                Part::OfThisLine
+            }
+            (Some(_), Some(_)) => Part::OfAnotherLine,
+            _ => Part::OfThisLine,
         }
-        let Some((_, [b' ', after @ ..])) = Timestamp::parse_prefix(line) else { return };
-        let prefix = &line[..line.len() - after.len()];
-        if part.starts_with(prefix) {
-            let repeated = line.len()..line.len() + prefix.len();
-            self.bytes.drain(repeated);
-            self.part_start = self.bytes.len();
-        }
+    }
+
+    /// Of all that is buffered, only the last part is still to be given out.
+    fn keep_part(&mut self) {
+        self.bytes.drain(..self.part_start);
+        self.part_start = 0;
+        self.cut = false;
+    }
+
+    fn line_before_part(&self, stream: StreamKind) -> RawLine<'_> {
+        RawLine { stream, bytes: &self.bytes[..self.part_start], cut: self.cut }
     }
 
     fn line(&self, stream: StreamKind) -> RawLine<'_> {
@@ -218,6 +254,20 @@ impl LineBuffer {
         self.part_start = 0;
         self.cut = false;
     }
+}
+
+/// Which line a part belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    OfThisLine,
+    OfAnotherLine,
+}
+
+/// The timestamp at the head of `bytes`, and the space after it.
+fn timestamp_and_space(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = Timestamp::parse_prefix(bytes)?;
+    let after = rest.strip_prefix(b" ")?;
+    Some(&bytes[..bytes.len() - after.len()])
 }
 
 #[cfg(test)]
@@ -275,6 +325,18 @@ mod tests {
         let bytes = [frame(Stdout, b"done\n"), frame(Stdout, b"unter"), frame(Stdout, b"minated")].concat();
         let lines = lines_of(false, [&bytes[..]]).unwrap();
         assert_eq!(lines, [(Stdout, b"done".to_vec()), (Stdout, b"unterminated".to_vec())]);
+    }
+
+    #[test]
+    fn a_part_with_another_timestamp_begins_another_line() {
+        let part = |second: u8, text: &str| frame(Stdout, format!("2026-11-23T13:15:{second}Z {text}").as_bytes());
+        let bytes =
+            [part(10, "unfinished"), part(20, "whole\n"), part(30, "unfinished"), part(40, "beg"), part(40, "in\n")];
+        for size in [1, 1000] {
+            let lines = lines_of(false, bytes.concat().chunks(size)).unwrap();
+            let texts: Vec<_> = lines.iter().map(|(_, line)| std::str::from_utf8(&line[21..]).unwrap()).collect();
+            assert_eq!(texts, ["unfinished", "whole", "unfinished", "begin"]);
+        }
     }
 
     #[test]

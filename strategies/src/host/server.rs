@@ -50,6 +50,7 @@ pub(super) fn start(socket: &Path, metrics: Arc<Metrics>, health: Arc<Health>) -
 async fn accept(listener: UnixListener, metrics: Arc<Metrics>, health: Arc<Health>) {
     loop {
         match listener.accept().await {
+            // It ends with its connection, which the one who asked closes.
             Ok((stream, _)) => drop(tokio::spawn(converse(stream, Arc::clone(&metrics), Arc::clone(&health)))),
             // Out of descriptors, as a rule: the connection stays in the queue, and accepting it at once fails again.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -2,7 +2,8 @@
 //!
 //! Format: one JSON object a line, `{"log":"text\n","stream":"stdout","time":"2026-11-23T13:15:57.92Z"}`, with further
 //! members sometimes. A `log` without its newline is a part of a longer line (dockerd splits at 16 KiB); parts of both
-//! streams may alternate.
+//! streams may alternate. A part with another timestamp begins another line: the one before has no newline, because its
+//! container ended there.
 //!
 //! Guarantees: however the bytes are cut into chunks, the lines are the same; no input panics; a record that cannot be
 //! read is reported and skipped, alone; memory is bounded by [`MAX_RECORD_BYTES`] and [`MAX_LINE_BYTES`].
@@ -15,6 +16,8 @@ use crate::line::{MAX_LINE_BYTES, StreamKind};
 
 /// The longest record accepted: 16 KiB of text, each byte of it escaped, and room for labels many times over.
 pub(super) const MAX_RECORD_BYTES: usize = 1 << 20;
+
+const STREAMS: [StreamKind; 2] = [StreamKind::Stdout, StreamKind::Stderr];
 
 /// A line without its newline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ struct Parts {
     /// Of the first part; the engine gives the same to all.
     time: String,
     begun: bool,
+    /// It is whole, and given out next.
+    ended: bool,
     cut: bool,
 }
 
@@ -73,6 +78,9 @@ impl Decoder {
         &'a mut self,
         input: &mut &'input [u8],
     ) -> Option<Result<LogLine<'a>, BadRecord>> {
+        if let Some(line) = self.take_ended() {
+            return Some(Ok(line));
+        }
         let Self { carried, carried_is_done, skipping, parts } = self;
         loop {
             if std::mem::take(carried_is_done) {
@@ -119,6 +127,11 @@ impl Decoder {
         }
     }
 
+    fn take_ended(&mut self) -> Option<LogLine<'static>> {
+        let ended = STREAMS.into_iter().find(|stream| self.parts[*stream as usize].ended)?;
+        self.parts[ended as usize].finish(ended)
+    }
+
     /// How many of the bytes taken so far do not belong to a line given out; `None` when that cannot be said as a number
     /// of last bytes, because a line in parts is unfinished.
     pub(super) fn bytes_pending(&self) -> Option<usize> {
@@ -130,8 +143,7 @@ impl Decoder {
 
     /// The lines that the log's end has left without a newline.
     pub(super) fn take_unfinished(&mut self) -> Vec<LogLine<'static>> {
-        let unfinished = [StreamKind::Stdout, StreamKind::Stderr];
-        unfinished.into_iter().filter_map(|stream| self.parts[stream as usize].finish(stream)).collect()
+        STREAMS.into_iter().filter_map(|stream| self.parts[stream as usize].finish(stream)).collect()
     }
 
     /// Forgets what is unfinished: what comes next is the beginning of a file.
@@ -155,15 +167,26 @@ impl Parts {
     fn join<'a>(&mut self, record: Record<'a>) -> Option<LogLine<'a>> {
         let Record { log, stream, time } = record;
         let ended = log.ends_with('\n');
-        if !ended || self.begun {
-            if !self.begun {
-                self.begun = true;
-                time.as_ref().clone_into(&mut self.time);
-            }
+        if self.begun && self.time != time {
+            let before = self.finish(stream);
+            self.begin(&time);
             self.append(log.strip_suffix('\n').unwrap_or(&log));
-            return if ended { self.finish(stream) } else { None };
+            self.ended = ended;
+            return before;
         }
-        Some(LogLine { stream, time, text: without_newline(log), cut: false })
+        if ended && !self.begun {
+            return Some(LogLine { stream, time, text: without_newline(log), cut: false });
+        }
+        if !self.begun {
+            self.begin(&time);
+        }
+        self.append(log.strip_suffix('\n').unwrap_or(&log));
+        if ended { self.finish(stream) } else { None }
+    }
+
+    fn begin(&mut self, time: &str) {
+        self.begun = true;
+        time.clone_into(&mut self.time);
     }
 
     fn append(&mut self, text: &str) {
@@ -242,6 +265,25 @@ mod tests {
             + &record("stdout", "two ")
             + &record("stdout", "three\n");
         assert_eq!(whole(&text), [Some((Stderr, "err".to_owned())), Some((Stdout, "one two three".to_owned()))]);
+    }
+
+    #[test]
+    fn a_part_with_another_timestamp_begins_another_line() {
+        let part = |second: u8, log: &str| {
+            let time = format!("2026-11-23T13:15:{second}Z");
+            format!("{}\n", serde_json::json!({ "log": log, "stream": "stdout", "time": time }))
+        };
+        let text =
+            [part(10, "unfinished"), part(20, "whole\n"), part(30, "unfinished"), part(40, "beg"), part(40, "in\n")];
+        let (mut decoder, text) = (Decoder::default(), text.concat());
+        let mut input = text.as_bytes();
+        let mut lines = Vec::new();
+        while let Some(line) = decoder.next_line(&mut input) {
+            let line = line.unwrap();
+            lines.push(format!("{} {}", &line.time[17..19], line.text));
+        }
+        assert_eq!(lines, ["10 unfinished", "20 whole", "30 unfinished", "40 begin"]);
+        assert_eq!(decoder.bytes_pending(), Some(0));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             max_idle: 4,
-            idle_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(15),
         }

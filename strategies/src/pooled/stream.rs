@@ -92,7 +92,6 @@ async fn read(mut reader: LogReader, mut stop: oneshot::Receiver<Stop>) -> End {
             let Some(chunk) = chunk else { break };
             reader.take(&chunk).await?;
         }
-        reader.take_unfinished().await;
         Ok::<_, EngineError>(End::Complete)
     };
     // Which error it was is the same to whoever opens the stream again.
@@ -101,10 +100,7 @@ async fn read(mut reader: LogReader, mut stop: oneshot::Receiver<Stop>) -> End {
 
 async fn read_until_quiet(reader: &mut LogReader) -> Result<End, EngineError> {
     while let Ok(chunk) = timeout(QUIET, reader.next_chunk()).await {
-        let Some(chunk) = chunk? else {
-            reader.take_unfinished().await;
-            return Ok(End::Complete);
-        };
+        let Some(chunk) = chunk? else { return Ok(End::Complete) };
         reader.take(&chunk).await?;
     }
     Ok(End::Stopped)

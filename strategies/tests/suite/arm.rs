@@ -136,10 +136,13 @@ pub(crate) fn numbers(count: usize) -> Vec<String> {
     (0..count).map(|number| number.to_string()).collect()
 }
 
-/// Files that this process holds open although they are deleted, below `directory`.
-pub(crate) fn deleted_files_held(directory: &Path) -> usize {
+/// Files below `directory` that this process holds open.
+pub(crate) fn files_held(directory: &Path) -> Vec<PathBuf> {
     let held = std::fs::read_dir("/proc/self/fd").unwrap();
-    held.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
-        .filter(|target| target.starts_with(directory) && target.to_string_lossy().ends_with(" (deleted)"))
-        .count()
+    held.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok()).filter(|file| file.starts_with(directory)).collect()
+}
+
+/// The same, as far as they are deleted.
+pub(crate) fn deleted_files_held(directory: &Path) -> usize {
+    files_held(directory).iter().filter(|file| file.to_string_lossy().ends_with(" (deleted)")).count()
 }

@@ -40,11 +40,13 @@ struct Script {
     starts: i64,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Container {
     running: bool,
     started: Option<i64>,
     log: Vec<Entry>,
+    /// Entries at the end that are told only to those who do not follow.
+    hidden_from_followers: usize,
     log_path: PathBuf,
 }
 
@@ -69,10 +71,8 @@ impl Engine {
     /// A container that was created, and not started.
     pub(crate) fn create(&self, id: &str, log_path: &Path) {
         self.change(|script| {
-            let log_path = log_path.to_owned();
-            script
-                .containers
-                .insert(id.to_owned(), Container { running: false, started: None, log: Vec::new(), log_path });
+            let container = Container { log_path: log_path.to_owned(), ..Container::default() };
+            script.containers.insert(id.to_owned(), container);
         });
     }
 
@@ -82,6 +82,7 @@ impl Engine {
             let started = script.starts;
             let container = script.containers.get_mut(id).unwrap();
             container.running = true;
+            container.hidden_from_followers = 0;
             container.started = Some(started);
             script.tell(id);
         });
@@ -105,6 +106,18 @@ impl Engine {
     pub(crate) fn stop(&self, id: &str) {
         self.change(|script| {
             script.containers.get_mut(id).unwrap().running = false;
+            script.tell(id);
+        });
+    }
+
+    /// Prints a last line and stops, so quickly that those who follow the log do not get the line: what dockerd does.
+    pub(crate) fn print_and_stop(&self, id: &str, nanos: i64, text: &str) {
+        let entry = Entry { nanos, stderr: false, text: text.to_owned() };
+        self.change(|script| {
+            let container = script.containers.get_mut(id).unwrap();
+            container.log.push(entry);
+            container.hidden_from_followers = 1;
+            container.running = false;
             script.tell(id);
         });
     }
@@ -173,8 +186,8 @@ impl World {
                     (None, _) => whole(StatusCode::NOT_FOUND, format!("{{\"message\":\"No such container: {id}\"}}")),
                     (Some(container), "json") => whole(StatusCode::OK, container.inspection(id)),
                     (Some(_), "logs") => {
-                        let since = since_nanos(request.uri().query().unwrap_or_default());
-                        streamed(|out| Arc::clone(self).tell_log(id.to_owned(), since, out))
+                        let query = LogQuery::parse(request.uri().query().unwrap_or_default());
+                        streamed(|out| Arc::clone(self).tell_log(id.to_owned(), query, out))
                     }
                     _ => whole(StatusCode::BAD_REQUEST, String::new()),
                 }
@@ -212,7 +225,7 @@ impl World {
         }
     }
 
-    async fn tell_log(self: Arc<Self>, id: String, since: i64, out: Out) {
+    async fn tell_log(self: Arc<Self>, id: String, query: LogQuery, out: Out) {
         let mut changed = self.changed.subscribe();
         let breaks = self.script().log_breaks;
         let mut at = 0;
@@ -222,7 +235,9 @@ impl World {
             let (entries, running, broken, goes_back) = {
                 let script = self.script();
                 let container = script.containers.get(&id);
-                let entries = container.map_or(Vec::new(), |container| container.log[at..].to_vec());
+                let hidden =
+                    if query.follow { container.map_or(0, |container| container.hidden_from_followers) } else { 0 };
+                let entries = container.map_or(Vec::new(), |it| it.log[at..it.log.len() - hidden].to_vec());
                 let running = container.is_some_and(|container| container.running);
                 (entries, running, script.log_breaks > breaks, script.goes_back)
             };
@@ -233,7 +248,7 @@ impl World {
             let mut went_back = false;
             for entry in entries {
                 at += 1;
-                if SECOND * 1_000_000_000 + entry.nanos >= since && out.send(Ok(entry.frame())).await.is_err() {
+                if SECOND * 1_000_000_000 + entry.nanos >= query.since && out.send(Ok(entry.frame())).await.is_err() {
                     return;
                 }
                 if let Some((after, by)) = goes_back.filter(|(after, _)| may_go_back && at == *after) {
@@ -245,7 +260,7 @@ impl World {
             if went_back {
                 continue;
             }
-            if !running {
+            if !running || !query.follow {
                 return;
             }
             tokio::select! {
@@ -300,8 +315,18 @@ fn whole(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-/// The `since` of a query, in nanoseconds; the beginning of time without one.
-fn since_nanos(query: &str) -> i64 {
-    let since = query.split('&').find_map(|pair| pair.strip_prefix("since="));
-    since.map_or(0, |since| since.replace('.', "").parse().unwrap())
+struct LogQuery {
+    /// In nanoseconds; 0, the beginning of time, when none was given.
+    since: i64,
+    follow: bool,
+}
+
+impl LogQuery {
+    fn parse(query: &str) -> Self {
+        let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        Self {
+            since: value("since").map_or(0, |since| since.replace('.', "").parse().unwrap()),
+            follow: value("follow") == Some("1"),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leaksoak_strategies::hybrid::Hybrid;
 use leaksoak_strategies::metrics::{DropReason, ErrorKind};
 
-use crate::arm::{Arm, Place, deleted_files_held, eventually, numbers, tasks};
+use crate::arm::{Arm, Place, deleted_files_held, eventually, files_held, numbers, tasks};
 use crate::jsonlog::{JsonLog, record};
 use crate::sink::Mood;
 
@@ -137,8 +137,9 @@ async fn a_stopped_container_leaves_no_file_open_and_may_start_again() {
         followed(&arm).await;
         log.print_numbers(10);
         place.engine.stop("a");
-        eventually("the file is closed", || arm.metrics().streams_active.get() == 0).await;
+        eventually("the stream is over", || arm.metrics().streams_active.get() == 0).await;
         captured(&place, "a", 10 * life).await;
+        assert_eq!(files_held(&place.path("a")).len(), 1, "the test's own");
         place.engine.run("a");
     }
     arm.stop().await;

@@ -29,6 +29,18 @@ async fn each_rotation_leaks_one_connection_and_two_tasks_and_no_line() {
     arm.stop().await;
 }
 
+#[tokio::test]
+async fn a_last_line_that_the_engine_keeps_from_followers_is_captured() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.engine.print("a", 0, "0");
+    let arm = place.start(Naive::new(Duration::from_secs(3600)));
+    eventually("the first line", || place.sink.texts("a").len() == 1).await;
+    place.engine.print_and_stop("a", 1, "1");
+    eventually("the last line", || place.sink.texts("a") == numbers(2)).await;
+    arm.stop().await;
+}
+
 /// The connections and tasks that are left over when one connection and two tasks are taken off for every rotation;
 /// `None` in the middle of one.
 fn not_leaked(metrics: &Metrics) -> Option<(u64, u64)> {

@@ -125,6 +125,18 @@ async fn lines_that_the_engine_repeats_in_one_response_are_delivered_once() {
 }
 
 #[tokio::test]
+async fn a_last_line_that_the_engine_keeps_from_followers_is_captured() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.engine.print("a", 0, "0");
+    let arm = place.start(Pooled::new(NEVER));
+    eventually("the first line", || place.sink.texts("a").len() == 1).await;
+    place.engine.print_and_stop("a", 1, "1");
+    eventually("the last line", || place.sink.texts("a") == numbers(2)).await;
+    arm.stop().await;
+}
+
+#[tokio::test]
 async fn stdout_and_stderr_are_kept_apart() {
     let place = Place::new();
     place.engine.create_and_run("a");
