@@ -133,6 +133,21 @@ fn positive_zero(text: String) -> String {
     }
 }
 
+/// With engine ids, runs of 64 hexadecimal digits, cut to the 12 that the engine's own tools show.
+pub(crate) fn short_ids(text: &str) -> String {
+    const ID: usize = 64;
+    const SHORT: usize = 12;
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+        let digits = rest[start..].find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len() - start);
+        let kept = if digits == ID { SHORT } else { digits };
+        short.push_str(&rest[..start + kept]);
+        rest = &rest[start + digits..];
+    }
+    short + rest
+}
+
 /// A text from outside on one line, with nothing in it that a terminal would obey: control characters and those that
 /// turn the direction of writing are shown as their escapes.
 pub(crate) fn one_line(text: &str) -> String {
@@ -153,6 +168,14 @@ pub(crate) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn engine_ids_are_cut_and_nothing_else_is() {
+        let id = "0123456789abcdef".repeat(4);
+        assert_eq!(short_ids(&format!("/var/{id}/{id}-json.log")), "/var/0123456789ab/0123456789ab-json.log");
+        assert_eq!(short_ids("/run/docker.sock é deadbeef"), "/run/docker.sock é deadbeef");
+        assert_eq!(short_ids(&format!("{id}0")), format!("{id}0"));
+    }
 
     #[test]
     fn rates_are_rounded_by_size_and_zero_has_no_sign() {

@@ -9,7 +9,7 @@ use super::table::Table;
 use crate::record::checkpoints::Checkpoint;
 use crate::record::events::{Event, EventRecord, Exit};
 use crate::report::Report;
-use crate::words::{bytes, count, latency, rate, signed_count, span};
+use crate::words::{bytes, count, latency, rate, short_ids, signed_count, span};
 
 /// Checkpoints shown of each arm: the first, the last, and evenly between.
 const CHECKPOINTS_SHOWN: usize = 16;
@@ -86,7 +86,7 @@ pub(super) fn attribution(report: &Report<'_>) -> String {
         table.row([
             code(&group.subject),
             escape(&group.kind),
-            code(&group.target),
+            code(&short_ids(&group.target)),
             count(group.first),
             count(group.last),
             signed_count(group.last as f64 - group.first as f64),
