@@ -2,7 +2,7 @@
 //!
 //! It owns the lifecycle and does the I/O that the pure [`lifecycle`] decides on; it tells everything as
 //! [`RunEvent`]s and nothing reaches back. Whatever way a run ends, [`teardown`](Running::teardown) stops the arms, removes the
-//! containers and the scratch files; what a `kill -9` leaves, the next run removes ([`crate::leftovers`]).
+//! containers and cgroups, and puts back the inotify limit; what a `kill -9` leaves, the next run removes ([`crate::leftovers`]).
 //!
 //! Order: containers created; arms started and awaited; containers started, which is the zero of the run; measured;
 //! containers stopped and their final lines read; arms given time to deliver; arms stopped; everything removed.
@@ -107,7 +107,9 @@ struct Running<'a> {
     /// Why an arm is down.
     down: BTreeMap<String, String>,
     watch: Pin<Box<dyn stream::Stream<Item = EngineEvent> + Send>>,
+    /// The inotify limit, while this run holds it raised.
     raised: Option<Raised>,
+    /// From when on the engine's events are this run's.
     began_unix_s: u64,
 }
 

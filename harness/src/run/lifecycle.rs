@@ -27,8 +27,6 @@ pub enum Input {
     EngineDead(String),
     /// The user asks for an early end.
     Signal(&'static str),
-    /// The record cannot be written.
-    RecordFailed(String),
 }
 
 /// Something to do.
@@ -136,7 +134,6 @@ impl Lifecycle {
                     Operation::End(Ending::Interrupted(signal)),
                 ]
             }
-            Input::RecordFailed(reason) => vec![Operation::End(Ending::RecordFailed(reason))],
         }
     }
 
