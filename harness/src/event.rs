@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -99,13 +99,11 @@ impl Bus {
     pub fn send(&self, event: RunEvent) {
         let event = Arc::new(event);
         for line in &self.lines {
-            let lost = if line.may_miss {
-                matches!(line.events.try_send(Arc::clone(&event)), Err(TrySendError::Disconnected(_)))
-            } else {
-                line.events.send(Arc::clone(&event)).is_err()
-            };
-            // A consumer goes only by an error, which it has told, or by a panic.
-            if lost && !line.may_miss {
+            if line.may_miss {
+                // Full, or gone: either way it does without.
+                let _ = line.events.try_send(Arc::clone(&event));
+            } else if line.events.send(Arc::clone(&event)).is_err() {
+                // It goes only by an error, which it has told, or by a panic.
                 self.failure.get_or_init(|| PANICKED.into());
             }
         }

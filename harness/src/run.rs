@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::arm::client::ArmClient;
 use crate::arm::{ArmNews, Supervisors};
 use crate::clock::{Clock, unix_ms};
-use crate::engine::docker::{Docker, PING_TIMEOUT};
+use crate::engine::docker::{ANSWER_TIMEOUT, Docker};
 use crate::engine::{Container, EngineError, EngineEvent};
 use crate::event::{Bus, RunEvent};
 use crate::inotify_limit::Raised;
@@ -152,26 +152,22 @@ impl<'a> Running<'a> {
     }
 
     fn on_news(&mut self, news: ArmNews) {
-        let operations = self.decide(Input::Arm(news));
+        let operations = self.lifecycle.on(Input::Arm(news));
         self.carry_out(operations);
-    }
-
-    fn decide(&mut self, input: Input) -> Vec<Operation> {
-        self.lifecycle.on(input)
     }
 
     async fn carry_out_asking(&mut self, mut operations: Vec<Operation>) -> Option<Ending> {
         if operations.contains(&Operation::AskEngine) {
-            let answer = tokio::time::timeout(PING_TIMEOUT, self.engine.ping()).await;
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.engine.ping()).await;
             let input = match answer {
                 Ok(Ok(())) => {
                     self.watch = self.watch_engine();
                     Input::EngineAlive
                 }
                 Ok(Err(error)) => Input::EngineDead(error.to_string()),
-                Err(_) => Input::EngineDead(format!("no answer in {} s", PING_TIMEOUT.as_secs())),
+                Err(_) => Input::EngineDead(format!("no answer in {} s", ANSWER_TIMEOUT.as_secs())),
             };
-            operations.extend(self.decide(input));
+            operations.extend(self.lifecycle.on(input));
         }
         self.carry_out(operations)
     }

@@ -4,8 +4,6 @@
 //! containers run [`AT_ONCE`] at a time.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,23 +12,25 @@ use bollard::models::{
     ContainerCreateBody, ContainerSummary, EventMessage, EventMessageTypeEnum, HostConfig, HostConfigLogConfig,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use hyper::body::Bytes;
 use leaksoak_reports::record::run_info::EngineInfo;
 
-use super::image::{Contents, REPOSITORY};
 use super::{Container, ContainerSpec, EngineError, EngineEvent, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN, socket};
 use crate::owner::{RunId, machine};
 use crate::workload::line;
+use images::Image;
+
+mod images;
 
 /// Calls under way at once.
 const AT_ONCE: usize = 8;
 /// Longest wait for an answer.
 const CALL_TIMEOUT_S: u64 = 60;
+/// How long the engine has for an answer that takes it no work, before it counts as lost.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a stopping container has before it is killed, seconds.
 const STOP_GRACE_S: i32 = 10;
 /// Looks for containers of a run that is being removed.
@@ -46,13 +46,6 @@ pub struct Docker {
     api: bollard::Docker,
     socket: PathBuf,
     info: EngineInfo,
-}
-
-/// A workload image that the engine has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    tag: String,
-    entrypoint: Vec<String>,
 }
 
 impl Docker {
@@ -117,73 +110,6 @@ impl Docker {
         let root = info.docker_root_dir.ok_or("the engine does not say where its data lies")?;
         let directory = format!("{root}/containers");
         std::fs::read_dir(&directory).map(|_| directory.clone()).map_err(|error| format!("{directory}: {error}"))
-    }
-
-    /// Has the engine import the workload image, unless it has it. `scratch` is a directory for the archive meanwhile.
-    ///
-    /// # Errors
-    /// The archive cannot be written, or the engine does not take it.
-    pub async fn ensure_image(&self, scratch: &Path) -> Result<Image, EngineError> {
-        let local = |error: io::Error| EngineError::Image { image: REPOSITORY.into(), reason: error.to_string() };
-        let contents = Contents::of_this_process().map_err(local)?;
-        let tag = contents.tag().map_err(local)?;
-        let image = Image { tag: tag.clone(), entrypoint: contents.entrypoint() };
-        match self.api.inspect_image(&tag).await {
-            Ok(_) => return Ok(image),
-            Err(error) if is_not_found(&error) => {}
-            Err(source) => return Err(call(&format!("looking for image {tag}"), source)),
-        }
-        let failed = |reason: String| EngineError::Image { image: tag.clone(), reason };
-        let archive = scratch.join("image.tar");
-        let imported = self.import(&contents, &tag, &archive).await;
-        let removed = std::fs::remove_file(&archive);
-        imported.map_err(failed)?;
-        removed.map_err(|error| failed(format!("{}: {error}", archive.display())))?;
-        // Old images cost space and nothing else: a run does not end for them.
-        let _ = self.remove_images_but(Some(&tag)).await;
-        Ok(image)
-    }
-
-    async fn import(&self, contents: &Contents, tag: &str, archive: &Path) -> Result<(), String> {
-        let said = |error: io::Error| format!("{}: {error}", archive.display());
-        File::create(archive).and_then(|file| contents.write_tar(io::BufWriter::new(file))).map_err(said)?;
-        let file = File::open(archive).map_err(said)?;
-        let (repository, hash) = tag.split_once(':').unwrap_or((tag, "latest"));
-        let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(hash).build();
-        let body = bollard::body_try_stream(stream::iter(Blocks { file }));
-        let answers: Vec<_> = self
-            .api
-            .create_image(Some(options), Some(body), None)
-            .try_collect()
-            .await
-            .map_err(|error| error.to_string())?;
-        match answers.into_iter().find_map(|answer| answer.error_detail).and_then(|detail| detail.message) {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-
-    /// Removes workload images other than `kept`. One that a live run still uses stays.
-    ///
-    /// # Errors
-    /// The engine does not list its images.
-    pub async fn remove_images_but(&self, kept: Option<&str>) -> Result<Vec<String>, EngineError> {
-        let filters = HashMap::from([("reference", vec![REPOSITORY])]);
-        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-        let images = self.api.list_images(Some(options)).await.map_err(|source| call("listing images", source))?;
-        let mut removed = Vec::new();
-        for tag in images.into_iter().flat_map(|image| image.repo_tags) {
-            if Some(tag.as_str()) == kept || !tag.starts_with(&format!("{REPOSITORY}:")) {
-                continue;
-            }
-            let options = RemoveImageOptionsBuilder::new().build();
-            match self.api.remove_image(&tag, Some(options), None).await {
-                Ok(_) => removed.push(tag),
-                Err(error) if is_not_found(&error) || status(&error) == Some(409) => {}
-                Err(source) => return Err(call(&format!("removing image {tag}"), source)),
-            }
-        }
-        Ok(removed)
     }
 
     /// Makes a container for each of `specs`, started by no one yet.
@@ -275,7 +201,7 @@ impl Docker {
         let options = LogsOptionsBuilder::new().stdout(true).tail("1").build();
         let logs = self.api.logs(&container.engine_id, Some(options)).try_collect::<Vec<_>>();
         // The head of an answer has a time limit of bollard's own; its body has not.
-        let output = tokio::time::timeout(PING_TIMEOUT, logs)
+        let output = tokio::time::timeout(ANSWER_TIMEOUT, logs)
             .await
             .unwrap_or(Err(ApiError::RequestTimeoutError))
             .map_err(|source| call(&format!("reading the last line of container {}", container.id), source))?;
@@ -353,27 +279,6 @@ impl Docker {
     }
 }
 
-/// A file in blocks, as the body of a request.
-struct Blocks {
-    file: File,
-}
-
-impl Iterator for Blocks {
-    type Item = Result<Bytes, io::Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut block = vec![0; 128 * 1024];
-        match io::Read::read(&mut self.file, &mut block) {
-            Ok(0) => None,
-            Ok(length) => {
-                block.truncate(length);
-                Some(Ok(block.into()))
-            }
-            Err(error) => Some(Err(error)),
-        }
-    }
-}
-
 fn engine_event(event: Result<EventMessage, ApiError>) -> Option<EngineEvent> {
     let event = match event {
         Ok(event) => event,
@@ -404,6 +309,3 @@ fn status(error: &ApiError) -> Option<u16> {
 fn is_not_found(error: &ApiError) -> bool {
     status(error) == Some(404)
 }
-
-/// How long the engine has to answer a [`Docker::ping`] before it counts as lost.
-pub const PING_TIMEOUT: Duration = Duration::from_secs(5);

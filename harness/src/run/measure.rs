@@ -7,8 +7,12 @@ use futures_util::{StreamExt, future};
 use leaksoak_reports::record::events::Event;
 use leaksoak_reports::record::samples::Sample;
 
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
 use super::lifecycle::{Ending, Input};
 use super::{Running, Signals, board, next_news};
+use crate::arm::client::{ArmClient, NoAnswer};
 use crate::clock::{Grid, unix_ms};
 use crate::event::RunEvent;
 use crate::sampler::HARNESS;
@@ -39,7 +43,7 @@ impl Running<'_> {
                     Input::Elapsed(elapsed)
                 }
             };
-            let operations = self.decide(input);
+            let operations = self.lifecycle.on(input);
             if let Some(ending) = self.carry_out_asking(operations).await {
                 return ending;
             }
@@ -60,28 +64,18 @@ impl Running<'_> {
             samples.push(sample);
         }
         let limit = self.plan.scenario.sample_every.as_duration().div_f64(2.0).min(Duration::from_secs(1));
-        let asked =
-            self.clients.iter_mut().filter(|(arm, _)| !self.down.contains_key(*arm)).map(|(arm, client)| async move {
-                let answer = tokio::time::timeout(limit, client.metrics()).await;
-                (
-                    arm.clone(),
-                    answer.map_or_else(
-                        |_| Err(format!("metrics: no answer in {} ms", limit.as_millis())),
-                        |metrics| metrics.map_err(|error| error.to_string()),
-                    ),
-                )
-            });
-        let mut answers: BTreeMap<_, _> = future::join_all(asked).await.into_iter().collect();
+        let mut answers = self.ask_arms(limit, ArmClient::metrics).await;
         for sample in &mut samples {
             if sample.subject == HARNESS {
                 sample.tasks = Some(tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64);
             }
             match answers.remove(&sample.subject) {
-                Some(Ok(metrics)) => {
+                Some(Ok(Ok(metrics))) => {
                     board::enter_metrics(sample, &metrics);
                     self.answered(&sample.subject);
                 }
-                Some(Err(reason)) => board::miss(sample, &reason),
+                Some(Ok(Err(no_answer))) => board::miss(sample, &no_answer.to_string()),
+                Some(Err(_)) => board::miss(sample, &format!("metrics: no answer in {} ms", limit.as_millis())),
                 None => {}
             }
             if let Some(sink) = self.sink.as_ref().filter(|_| self.clients.contains_key(&sample.subject)) {
@@ -100,16 +94,13 @@ impl Running<'_> {
     }
 
     async fn checkpoint(&mut self, elapsed_s: f64, limit: Duration) {
-        let asked =
-            self.clients.iter_mut().filter(|(arm, _)| !self.down.contains_key(*arm)).map(|(arm, client)| async move {
-                let health = tokio::time::timeout(limit, client.health()).await;
-                let word = health.map_or_else(
-                    |_| "not answering".into(),
-                    |health| health.unwrap_or_else(|error| format!("not answering: {error}")),
-                );
-                (arm.clone(), word)
-            });
-        let mut status: BTreeMap<_, _> = future::join_all(asked).await.into_iter().collect();
+        let word = |answer: Result<Result<String, NoAnswer>, Elapsed>| match answer {
+            Ok(Ok(health)) => health,
+            Ok(Err(no_answer)) => format!("not answering: {no_answer}"),
+            Err(_) => "not answering".into(),
+        };
+        let answers = self.ask_arms(limit, ArmClient::health).await;
+        let mut status: BTreeMap<_, _> = answers.into_iter().map(|(arm, answer)| (arm, word(answer))).collect();
         status.extend(self.down.clone());
         let (groups, warnings) = self.sampler.fd_groups();
         for warning in warnings {
@@ -120,5 +111,16 @@ impl Running<'_> {
             let ledger = sink.book().close(false);
             self.bus.send(RunEvent::Checkpointed { rows, groups, ledger });
         }
+    }
+
+    /// Asks every arm that is up the same, all at once; each has `limit` for its answer.
+    async fn ask_arms<T>(
+        &mut self,
+        limit: Duration,
+        ask: impl AsyncFn(&mut ArmClient) -> Result<T, NoAnswer>,
+    ) -> BTreeMap<String, Result<Result<T, NoAnswer>, Elapsed>> {
+        let up = self.clients.iter_mut().filter(|(arm, _)| !self.down.contains_key(*arm));
+        let asked = up.map(|(arm, client)| async { (arm.clone(), timeout(limit, ask(client)).await) });
+        future::join_all(asked).await.into_iter().collect()
     }
 }
