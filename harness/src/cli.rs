@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use leaksoak_scenarios::{Bytes, Rate, Span};
+use leaksoak_scenarios::Span;
 
 use crate::exit::{Exit, Failure};
+use crate::workload::arguments::Arguments;
 
 mod check;
 mod clean;
@@ -69,7 +70,7 @@ enum Command {
     },
     /// What runs in a disposable container
     #[command(hide = true)]
-    Workload(WorkloadArgs),
+    Workload(Arguments),
     /// What runs as an arm
     #[command(hide = true)]
     Arm {
@@ -114,22 +115,6 @@ struct OverrideArgs {
     /// Set any key of the scenario, e.g. arms.naive.expect=pass (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-struct WorkloadArgs {
-    #[arg(long)]
-    container: String,
-    #[arg(long, conflicts_with_all = ["burst", "silent"])]
-    rate: Option<Rate>,
-    #[arg(long, requires = "every")]
-    burst: Option<u32>,
-    #[arg(long)]
-    every: Option<Span>,
-    #[arg(long, conflicts_with = "burst")]
-    silent: bool,
-    #[arg(long)]
-    line_bytes: Option<Bytes>,
 }
 
 /// What runs the containers.
