@@ -5,5 +5,7 @@ use leaksoak::arm::client::Metrics;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let _ = Metrics::parse(text).count("log_capturer_tasks");
+    let metrics = Metrics::parse(text);
+    let _ = metrics.count("log_capturer_tasks");
+    let _ = metrics.counts_by("log_capturer_tasks_by_spawn_site", "site");
 });

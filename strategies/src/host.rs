@@ -25,6 +25,7 @@ use crate::metrics::{ErrorKind, Metrics};
 use crate::naive::Naive;
 use crate::pooled::{ClientSettings, Pooled, PooledClient};
 use crate::shutdown::shutdown;
+use crate::spawn_sites::SpawnSites;
 use crate::strategy::{Context, Strategy, StrategyError};
 use crate::task::OwnedTask;
 
@@ -91,14 +92,16 @@ pub fn run_with<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostE
 fn confine_and_serve<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
     process::confine(&config)?;
     process::die_with_parent(config.parent_pid)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HostError::Runtime)?;
-    let ended = runtime.block_on(serve(config, strategy));
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let sites = SpawnSites::count_in(&mut builder);
+    let runtime = builder.enable_all().build().map_err(HostError::Runtime)?;
+    let ended = runtime.block_on(serve(config, strategy, sites));
     // Whatever a strategy has left running must not keep the process.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
+async fn serve<S: Strategy>(config: ArmConfig, strategy: S, sites: Option<SpawnSites>) -> Result<(), HostError> {
     // Handlers first: a signal that comes from here on is not lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(HostError::Runtime)?;
     // Ctrl-C in a terminal reaches the arms as well; when they end is for the harness to say.
@@ -106,7 +109,7 @@ async fn serve<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostEr
 
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::default());
-    let _server = server::start(&config.own_socket, Arc::clone(&metrics), Arc::clone(&health))
+    let _server = server::start(&config.own_socket, Arc::clone(&metrics), Arc::clone(&health), sites)
         .map_err(|source| HostError::Listen { path: config.own_socket.clone(), source })?;
 
     let client = PooledClient::new(&config.engine_socket, ClientSettings::default(), Arc::clone(&metrics));

@@ -4,6 +4,7 @@
 //! - [`pooled`], [`naive`], [`hybrid`], [`idle`]: those that are built in.
 //! - [`delivery`]: the way of every line to the sink, shared, so that only the monitoring differs.
 //! - [`host`]: limits, `/metrics`, `/healthz`, signals; runs a built-in strategy or any other.
+//! - [`spawn_sites`]: live tasks by the line that spawned them.
 //! - [`docker_api`]: the part of the Docker Engine API that is needed. Usable by itself.
 //!
 //! This crate knows nothing of the harness, of reports, or of verdicts: it serves figures, and others judge them.
@@ -21,6 +22,7 @@ pub mod metrics;
 pub mod naive;
 pub mod pooled;
 pub mod shutdown;
+pub mod spawn_sites;
 pub mod strategy;
 pub mod task;
 

@@ -187,21 +187,26 @@ pub struct Metrics {
 }
 
 /// Figures that are read from the system at the moment of asking. `None`: could not be read, and is left out.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SystemReadings {
     /// Live tasks of the async runtime.
     pub tasks: Option<u64>,
+    /// The same by the line that spawned them.
+    pub tasks_by_site: Option<Vec<(String, u64)>>,
     /// Open file descriptors of the process.
     pub file_descriptors: Option<u64>,
 }
 
 impl Metrics {
     /// The text that Prometheus and the harness read.
-    pub fn render(&self, system: SystemReadings) -> String {
+    pub fn render(&self, system: &SystemReadings) -> String {
         let mut text = Exposition(String::with_capacity(4096));
         if let Some(tasks) = system.tasks {
             text.gauge("tasks", "Live tasks of the async runtime.", tasks);
             text.gauge("goroutines", "Alias of log_capturer_tasks, the name that operators know.", tasks);
+        }
+        if let Some(sites) = &system.tasks_by_site {
+            text.gauge_by("tasks_by_spawn_site", "Live tasks by the line that spawned them.", "site", sites);
         }
         if let Some(fds) = system.file_descriptors {
             text.gauge("file_descriptors", "Open file descriptors.", fds);
@@ -226,7 +231,7 @@ impl Metrics {
     }
 }
 
-/// The text as it grows. Names and help texts are ours and label values come from [`Label`], so nothing needs escaping.
+/// The text as it grows. Names, help texts and the values of a [`Label`] are ours and need no escaping.
 struct Exposition(String);
 
 impl Exposition {
@@ -238,6 +243,14 @@ impl Exposition {
     fn gauge(&mut self, name: &str, help: &str, value: u64) {
         self.head(name, help, "gauge");
         self.line(format_args!("log_capturer_{name} {value}"));
+    }
+
+    fn gauge_by(&mut self, name: &str, help: &str, label: &str, values: &[(String, u64)]) {
+        self.head(name, help, "gauge");
+        for (text, value) in values {
+            let text = text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+            self.line(format_args!("log_capturer_{name}{{{label}=\"{text}\"}} {value}"));
+        }
     }
 
     fn counter(&mut self, name: &str, help: &str, counter: &Counter) {
@@ -289,8 +302,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_left_out() {
-        let text = Metrics::default().render(SystemReadings { tasks: None, file_descriptors: Some(7) });
-        assert!(!text.contains("log_capturer_tasks"));
+        let text =
+            Metrics::default().render(&SystemReadings { file_descriptors: Some(7), ..SystemReadings::default() });
+        assert!(!text.contains("log_capturer_tasks"), "{text}");
         assert!(text.contains("\nlog_capturer_file_descriptors 7\n"));
     }
 
@@ -301,7 +315,9 @@ mod tests {
         metrics.lines_read.add(12);
         metrics.errors.inc(ErrorKind::Sink);
         metrics.lines_dropped.add(DropReason::DeadLettersFull, 3);
-        let text = metrics.render(SystemReadings { tasks: Some(5), file_descriptors: Some(11) });
+        let sites = vec![("strategies/src/naive.rs:99".to_owned(), 4), ("C:\\a \"b\"\n.rs:1".to_owned(), 1)];
+        let text =
+            metrics.render(&SystemReadings { tasks: Some(5), tasks_by_site: Some(sites), file_descriptors: Some(11) });
         insta::assert_snapshot!(text);
     }
 }

@@ -8,7 +8,8 @@ use tokio::task::{JoinError, JoinHandle};
 pub struct OwnedTask<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> OwnedTask<T> {
-    /// Spawns `future` on the current runtime.
+    /// Spawns `future` on the current runtime. Its spawn site is the caller's line.
+    #[track_caller]
     pub fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(tokio::spawn(future))
     }

@@ -104,19 +104,25 @@ impl ArmClient {
     }
 }
 
-/// Metrics by name, labels dropped: series of one name are summed.
+/// Metrics by name. A name alone stands for the sum of its series.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Metrics(BTreeMap<String, f64>);
+pub struct Metrics {
+    sums: BTreeMap<String, f64>,
+    /// Name, what stands between the braces, value.
+    labelled: Vec<(String, String, f64)>,
+}
 
 impl Metrics {
     /// Reads the Prometheus text format, version 0.0.4; lines that are not of it, and NaN, are passed over.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut metrics = BTreeMap::new();
+        let mut metrics = Self::default();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let (name, rest) = match line.split_once('{') {
-                Some((name, rest)) => (name, rest.rsplit_once('}').map_or("", |(_, value)| value)),
-                None => line.split_once(char::is_whitespace).unwrap_or((line, "")),
+            let (name, labels, rest) = match line.split_once('{') {
+                Some((name, rest)) => {
+                    rest.rsplit_once('}').map_or((name, "", ""), |(labels, rest)| (name, labels, rest))
+                }
+                None => line.split_once(char::is_whitespace).map_or((line, "", ""), |(name, rest)| (name, "", rest)),
             };
             let value = rest
                 .split_ascii_whitespace()
@@ -124,28 +130,81 @@ impl Metrics {
                 .and_then(|value| value.parse::<f64>().ok())
                 .filter(|value| value.is_finite());
             if let Some(value) = value {
-                *metrics.entry(name.trim().to_owned()).or_default() += value;
+                let name = name.trim();
+                *metrics.sums.entry(name.to_owned()).or_default() += value;
+                if !labels.is_empty() {
+                    metrics.labelled.push((name.to_owned(), labels.to_owned(), value));
+                }
             }
         }
-        Self(metrics)
+        metrics
     }
 
     /// The value of a count; `None` where there is none, or it is no count.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be a whole number in range"
-    )]
     pub fn count(&self, name: &str) -> Option<u64> {
-        let value = *self.0.get(name)?;
-        (value >= 0.0 && value < 2_f64.powi(53)).then_some(value as u64)
+        count(*self.sums.get(name)?)
+    }
+
+    /// The counts of a name by the value of one of its labels; series of the same value are summed.
+    #[must_use]
+    pub fn counts_by(&self, name: &str, label: &str) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::<String, u64>::new();
+        for (_, labels, value) in self.labelled.iter().filter(|(of, ..)| of == name) {
+            if let Some((text, value)) = label_value(labels, label).zip(count(*value)) {
+                let sum = counts.entry(text).or_default();
+                *sum = sum.saturating_add(value);
+            }
+        }
+        counts
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+fn count(value: f64) -> Option<u64> {
+    (value >= 0.0 && value < 2_f64.powi(53)).then_some(value as u64)
+}
+
+/// The value of `wanted` in `a="1",b="2"`, its escapes (`\\`, `\"`, `\n`) undone; `None` where it is not there, or not well-formed.
+fn label_value(labels: &str, wanted: &str) -> Option<String> {
+    let mut rest = labels;
+    loop {
+        let (name, quoted) = rest.split_once('=')?;
+        let mut value = String::new();
+        let mut chars = quoted.trim_start().strip_prefix('"')?.chars();
+        loop {
+            match chars.next()? {
+                '"' => break,
+                '\\' => value.push(match chars.next()? {
+                    'n' => '\n',
+                    other => other,
+                }),
+                other => value.push(other),
+            }
+        }
+        if name.trim_matches([',', ' ', '\t']) == wanted {
+            return Some(value);
+        }
+        rest = chars.as_str();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn series_are_told_apart_by_a_label_and_its_escapes_are_undone() {
+        let text = r#"t{site="a.rs:1"} 3
+t{arch="x,site=\"no\"", site="C:\\b \"q\".rs:2",} 4
+t{site="a.rs:1",other="="} 2
+t{site="torn} 9
+t{other="1"} 9
+u{site="a.rs:1"} 9"#;
+        let counts = Metrics::parse(text).counts_by("t", "site");
+        let counts: Vec<_> = counts.iter().map(|(site, count)| (site.as_str(), *count)).collect();
+        assert_eq!(counts, [("C:\\b \"q\".rs:2", 4), ("a.rs:1", 5)]);
+    }
 
     #[test]
     fn series_of_one_name_are_summed() {

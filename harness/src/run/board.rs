@@ -2,13 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup};
+use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, TaskGroup};
 use leaksoak_reports::record::samples::Sample;
 use leaksoak_reports::{RateTracker, Rates};
 
 use crate::arm::client::Metrics;
 use crate::sampler::fd_groups::Group;
 use crate::sampler::process::Reading;
+
+/// Spawn sites kept per arm; what smaller ones have is summed as `(others)`.
+const MAX_SITES: usize = 40;
+
+/// Live tasks of each arm that tells them, by spawn site.
+pub type Sites = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// What is recorded of one checkpoint.
+#[derive(Debug)]
+pub struct CheckpointReadings {
+    /// One row per arm.
+    pub rows: Vec<Checkpoint>,
+    /// What every subject holds open.
+    pub groups: Vec<FdGroup>,
+    /// The tasks of every arm that tells them.
+    pub tasks: Vec<TaskGroup>,
+}
 
 /// Enters what /proc said, or why it said nothing.
 pub fn enter_reading(sample: &mut Sample, reading: Result<Reading, String>) {
@@ -88,13 +105,15 @@ impl Board {
         }
     }
 
-    /// The next checkpoint: a row per arm, and what every subject holds open. `status` of each arm is given.
+    /// The next checkpoint: a row per arm, what every subject holds open, and where the arms' tasks were spawned. `status` of
+    /// each arm is given.
     pub fn checkpoint(
         &mut self,
         elapsed_s: f64,
         status: &BTreeMap<String, String>,
         groups: Vec<(String, Group, u64)>,
-    ) -> (Vec<Checkpoint>, Vec<FdGroup>) {
+        sites: Sites,
+    ) -> CheckpointReadings {
         self.checkpoint += 1;
         let checkpoint = self.checkpoint;
         let rows =
@@ -109,8 +128,25 @@ impl Board {
                 count,
             })
             .collect();
-        (rows, groups)
+        let tasks = sites.into_iter().flat_map(|(arm, sites)| {
+            largest(sites).into_iter().map(move |(spawn_site, count)| TaskGroup {
+                checkpoint,
+                arm: arm.clone(),
+                spawn_site,
+                count,
+            })
+        });
+        CheckpointReadings { rows, groups, tasks: tasks.collect() }
     }
+}
+
+/// The sites with the most tasks, most first.
+fn largest(sites: BTreeMap<String, u64>) -> Vec<(String, u64)> {
+    let mut sites: Vec<_> = sites.into_iter().collect();
+    sites.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let others: u64 = sites.drain(MAX_SITES.min(sites.len())..).map(|(_, count)| count).sum();
+    sites.extend((others > 0).then(|| ("(others)".to_owned(), others)));
+    sites
 }
 
 impl Growth {
@@ -164,7 +200,7 @@ mod tests {
         for (elapsed_s, fds) in [(0.0, 5), (30.0, 30), (59.0, 40), (60.0, 40), (120.0, 42), (180.0, 44)] {
             board.enter(&[sample(elapsed_s, Some(fds))]);
         }
-        let (rows, _) = board.checkpoint(180.0, &BTreeMap::new(), Vec::new());
+        let rows = board.checkpoint(180.0, &BTreeMap::new(), Vec::new(), Sites::new()).rows;
         assert_eq!((rows[0].fds, rows[0].fds_delta), (Some(44), Some(4)));
     }
 
@@ -174,7 +210,7 @@ mod tests {
         board.enter(&[sample(10.0, Some(5)), sample(60.0, Some(500))]);
         board.restart("a", 60.0);
         board.enter(&[sample(61.0, Some(4)), sample(70.0, Some(6)), sample(130.0, Some(7))]);
-        let (rows, _) = board.checkpoint(130.0, &BTreeMap::new(), Vec::new());
+        let rows = board.checkpoint(130.0, &BTreeMap::new(), Vec::new(), Sites::new()).rows;
         assert_eq!((rows[0].fds_delta, rows[0].fds_cumulative_per_min), (Some(1), Some(1.0)));
     }
 
@@ -184,7 +220,16 @@ mod tests {
         board.enter(&[sample(1.0, Some(5))]);
         board.enter(&[sample(2.0, None)]);
         let status = BTreeMap::from([("a".to_owned(), "exited: code 1".to_owned())]);
-        let (rows, _) = board.checkpoint(2.0, &status, Vec::new());
+        let rows = board.checkpoint(2.0, &status, Vec::new(), Sites::new()).rows;
         assert_eq!((rows[0].fds, rows[0].fds_delta, rows[0].status.as_str()), (None, None, "exited: code 1"));
+    }
+
+    #[test]
+    fn the_spawn_sites_with_few_tasks_are_summed() {
+        let sites = (0..60_u64).map(|line| (format!("a.rs:{line:02}"), line + 1)).collect();
+        let sites = Sites::from([("a".to_owned(), sites)]);
+        let tasks = Board::new(&["a".into()], 0.0).checkpoint(1.0, &BTreeMap::new(), Vec::new(), sites).tasks;
+        let told: Vec<_> = tasks.iter().map(|group| (group.spawn_site.as_str(), group.count)).collect();
+        assert_eq!((told.len(), told[0], told[40]), (41, ("a.rs:59", 60), ("(others)", (1..=20).sum())));
     }
 }

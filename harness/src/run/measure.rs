@@ -10,6 +10,7 @@ use leaksoak_reports::record::samples::Sample;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::board::{CheckpointReadings, Sites};
 use super::lifecycle::{Ending, Input};
 use super::{Running, Signals, board, next_news};
 use crate::arm::client::{ArmClient, NoAnswer};
@@ -65,6 +66,7 @@ impl Running<'_> {
         }
         let limit = self.plan.scenario.sample_every.as_duration().div_f64(2.0).min(Duration::from_secs(1));
         let mut answers = self.ask_arms(limit, ArmClient::metrics).await;
+        let mut sites = BTreeMap::new();
         for sample in &mut samples {
             if sample.subject == HARNESS {
                 sample.tasks = Some(tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64);
@@ -72,6 +74,12 @@ impl Running<'_> {
             match answers.remove(&sample.subject) {
                 Some(Ok(Ok(metrics))) => {
                     board::enter_metrics(sample, &metrics);
+                    if checkpoint {
+                        sites.insert(
+                            sample.subject.clone(),
+                            metrics.counts_by("log_capturer_tasks_by_spawn_site", "site"),
+                        );
+                    }
                     self.answered(&sample.subject);
                 }
                 Some(Ok(Err(no_answer))) => board::miss(sample, &no_answer.to_string()),
@@ -89,11 +97,11 @@ impl Running<'_> {
         };
         self.bus.send(RunEvent::Sampled { samples, missing_lines });
         if checkpoint {
-            self.checkpoint(elapsed_s, limit).await;
+            self.checkpoint(elapsed_s, limit, sites).await;
         }
     }
 
-    async fn checkpoint(&mut self, elapsed_s: f64, limit: Duration) {
+    async fn checkpoint(&mut self, elapsed_s: f64, limit: Duration, sites: Sites) {
         let word = |answer: Result<Result<String, NoAnswer>, Elapsed>| match answer {
             Ok(Ok(health)) => health,
             Ok(Err(no_answer)) => format!("not answering: {no_answer}"),
@@ -106,10 +114,11 @@ impl Running<'_> {
         for warning in warnings {
             self.warn(warning);
         }
-        let (rows, groups) = self.board.checkpoint(elapsed_s, &status, groups);
+        let readings = self.board.checkpoint(elapsed_s, &status, groups, sites);
         if let Some(sink) = &self.sink {
+            let CheckpointReadings { rows, groups, tasks } = readings;
             let ledger = sink.book().close(false);
-            self.bus.send(RunEvent::Checkpointed { rows, groups, ledger });
+            self.bus.send(RunEvent::Checkpointed { rows, groups, tasks, ledger });
         }
     }
 

@@ -1,4 +1,4 @@
-//! `checkpoints.csv` and `fd_groups.csv`: the coarser readings.
+//! `checkpoints.csv`, `fd_groups.csv` and `task_groups.csv`: the coarser readings.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,19 @@ pub struct FdGroup {
     pub kind: String,
     /// Peer path of a socket where known, path of a file, else empty.
     pub target: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Live tasks of one arm at one checkpoint that were spawned by the same line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskGroup {
+    /// As in [`Checkpoint`].
+    pub checkpoint: u32,
+    /// Arm name.
+    pub arm: String,
+    /// File and line as the arm says: `strategies/src/naive.rs:99`.
+    pub spawn_site: String,
     /// How many.
     pub count: u64,
 }

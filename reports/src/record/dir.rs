@@ -49,6 +49,12 @@ impl RunDir {
         self.path.join("fd_groups.csv")
     }
 
+    /// Live tasks by the line that spawned them, per checkpoint and arm.
+    #[must_use]
+    pub fn task_groups_csv(&self) -> PathBuf {
+        self.path.join("task_groups.csv")
+    }
+
     /// What happened.
     #[must_use]
     pub fn events_jsonl(&self) -> PathBuf {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::checkpoints::{Checkpoint, FdGroup};
+use super::checkpoints::{Checkpoint, FdGroup, TaskGroup};
 use super::events::EventRecord;
 use super::ledger::Ledger;
 use super::run_info::{FORMAT_VERSION, RunInfo};
@@ -29,6 +29,8 @@ pub struct Recording {
     pub checkpoints: Vec<Checkpoint>,
     /// In order of time.
     pub fd_groups: Vec<FdGroup>,
+    /// In order of time; empty where the arms could not tell, or an earlier leaksoak did not ask them.
+    pub task_groups: Vec<TaskGroup>,
     /// In order of time.
     pub events: Vec<EventRecord>,
     /// `None`: the run ended before the sink gave an account.
@@ -49,9 +51,13 @@ impl Recording {
         let samples = read_rows(&dir.samples_csv(), &mut notes)?;
         let checkpoints = read_rows(&dir.checkpoints_csv(), &mut notes)?;
         let fd_groups = read_rows(&dir.fd_groups_csv(), &mut notes)?;
+        let task_groups = match dir.task_groups_csv() {
+            path if path.exists() => read_rows(&path, &mut notes)?,
+            _ => Vec::new(),
+        };
         let events = read_events(&dir.events_jsonl(), &mut notes)?;
         let ledger = read_ledger(&dir.ledger_json(), &mut notes)?;
-        Ok(Self { info, samples, checkpoints, fd_groups, events, ledger, notes })
+        Ok(Self { info, samples, checkpoints, fd_groups, task_groups, events, ledger, notes })
     }
 }
 
@@ -139,6 +145,12 @@ impl Row for Checkpoint {
 }
 
 impl Row for FdGroup {
+    fn is_finite(&self) -> bool {
+        true
+    }
+}
+
+impl Row for TaskGroup {
     fn is_finite(&self) -> bool {
         true
     }

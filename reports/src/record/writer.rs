@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::append::Lines;
-use super::checkpoints::{Checkpoint, FdGroup};
+use super::checkpoints::{Checkpoint, FdGroup, TaskGroup};
 use super::dir::{replace, sync_dir};
 use super::events::EventRecord;
 use super::ledger::Ledger;
@@ -28,6 +28,7 @@ pub struct RunWriter {
     samples: CsvFile,
     checkpoints: CsvFile,
     fd_groups: CsvFile,
+    task_groups: CsvFile,
     events: Lines<File>,
 }
 
@@ -51,6 +52,7 @@ impl RunWriter {
             samples: CsvFile::create(&dir.samples_csv())?,
             checkpoints: CsvFile::create(&dir.checkpoints_csv())?,
             fd_groups: CsvFile::create(&dir.fd_groups_csv())?,
+            task_groups: CsvFile::create(&dir.task_groups_csv())?,
             events: Lines::create(dir.events_jsonl())?,
             dir,
         };
@@ -92,6 +94,15 @@ impl RunWriter {
         })
     }
 
+    /// Adds a row to `task_groups.csv`.
+    pub fn task_group(&mut self, group: &TaskGroup) -> Result<(), RecordError> {
+        self.task_groups.row(&TaskGroup {
+            arm: one_line(&group.arm),
+            spawn_site: one_line(&group.spawn_site),
+            ..group.clone()
+        })
+    }
+
     /// Adds a line to `events.jsonl`.
     pub fn event(&mut self, event: &EventRecord) -> Result<(), RecordError> {
         let mut line = to_json(self.events.path(), event, serde_json::to_vec)?;
@@ -121,8 +132,9 @@ impl RunWriter {
     }
 
     fn each(&mut self, act: impl Fn(&mut Lines<File>) -> Result<(), RecordError>) -> Result<(), RecordError> {
-        let files = [&mut self.events, &mut self.samples.lines, &mut self.checkpoints.lines, &mut self.fd_groups.lines];
-        files.into_iter().map(act).fold(Ok(()), Result::and)
+        let tables = [&mut self.samples, &mut self.checkpoints, &mut self.fd_groups, &mut self.task_groups];
+        let files = std::iter::once(&mut self.events).chain(tables.map(|table| &mut table.lines));
+        files.map(act).fold(Ok(()), Result::and)
     }
 }
 

@@ -34,6 +34,7 @@ fn write(recording: &Recording, path: &Path) {
     }
     recording.checkpoints.iter().for_each(|row| writer.checkpoint(row).unwrap());
     recording.fd_groups.iter().for_each(|group| writer.fd_group(group).unwrap());
+    recording.task_groups.iter().for_each(|group| writer.task_group(group).unwrap());
     if let Some(ledger) = &recording.ledger {
         writer.ledger(ledger).unwrap();
     }

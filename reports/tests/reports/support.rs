@@ -1,7 +1,7 @@
 //! Recordings of runs that never took place: each arm's counts are functions of time.
 
 use leaksoak_reports::Recording;
-use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup};
+use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, TaskGroup};
 use leaksoak_reports::record::events::{Event, EventRecord, Exit, Phase};
 use leaksoak_reports::record::ledger::{ArmLedger, ContainerLedger, Counts, ExpectedFrom, Latency, Ledger};
 use leaksoak_reports::record::run_info::{EngineInfo, FORMAT_VERSION, HostInfo, RunInfo};
@@ -141,6 +141,7 @@ impl Plan {
             samples: self.samples(arms, end_s),
             checkpoints: Vec::new(),
             fd_groups: Vec::new(),
+            task_groups: Vec::new(),
             events: self.events(arms, end_s),
             ledger: self.killed_s.is_none().then(|| ledger(arms, end_s)),
             notes: Vec::new(),
@@ -254,6 +255,15 @@ impl Plan {
                     let sockets = whole((arm.fds)(elapsed_s)).saturating_sub(12);
                     recording.fd_groups.push(group(number, arm.name, "socket", "/var/run/docker.sock", sockets));
                     recording.fd_groups.push(group(number, arm.name, "eventfd", "", 12));
+                    let site = |spawn_site: &str, count| TaskGroup {
+                        checkpoint: number,
+                        arm: arm.name.to_owned(),
+                        spawn_site: spawn_site.to_owned(),
+                        count,
+                    };
+                    let readers = whole((arm.tasks)(elapsed_s)).saturating_sub(10);
+                    recording.task_groups.push(site("strategies/src/followers.rs:119", 10));
+                    recording.task_groups.push(site("strategies/src/naive.rs:99", readers));
                 }
             }
             recording.fd_groups.push(group(number, "harness", "socket", "", 25));

@@ -19,6 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::files;
 use crate::health::{Aggregate, Health};
 use crate::metrics::{Metrics, SystemReadings};
+use crate::spawn_sites::SpawnSites;
 use crate::task::OwnedTask;
 
 /// A server that listens until it is dropped, and takes its socket away with it.
@@ -26,6 +27,13 @@ use crate::task::OwnedTask;
 pub(super) struct Server {
     _task: OwnedTask<()>,
     socket: PathBuf,
+}
+
+/// What answers are made from.
+struct Served {
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    sites: Option<SpawnSites>,
 }
 
 impl Drop for Server {
@@ -36,7 +44,12 @@ impl Drop for Server {
 }
 
 /// Listens on `socket`. A socket that an earlier life of this arm has left there is replaced.
-pub(super) fn start(socket: &Path, metrics: Arc<Metrics>, health: Arc<Health>) -> io::Result<Server> {
+pub(super) fn start(
+    socket: &Path,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    sites: Option<SpawnSites>,
+) -> io::Result<Server> {
     match std::fs::remove_file(socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -44,37 +57,42 @@ pub(super) fn start(socket: &Path, metrics: Arc<Metrics>, health: Arc<Health>) -
     // Its directory is closed to others (0700), so nobody can come in before the mode is set.
     let listener = UnixListener::bind(socket)?;
     std::fs::set_permissions(socket, Permissions::from_mode(0o600))?;
-    Ok(Server { _task: OwnedTask::spawn(accept(listener, metrics, health)), socket: socket.to_owned() })
+    Ok(Server {
+        _task: OwnedTask::spawn(accept(listener, Arc::new(Served { metrics, health, sites }))),
+        socket: socket.to_owned(),
+    })
 }
 
-async fn accept(listener: UnixListener, metrics: Arc<Metrics>, health: Arc<Health>) {
+async fn accept(listener: UnixListener, served: Arc<Served>) {
     loop {
         match listener.accept().await {
             // It ends with its connection, which the one who asked closes.
-            Ok((stream, _)) => drop(tokio::spawn(converse(stream, Arc::clone(&metrics), Arc::clone(&health)))),
+            Ok((stream, _)) => drop(tokio::spawn(converse(stream, Arc::clone(&served)))),
             // Out of descriptors, as a rule: the connection stays in the queue, and accepting it at once fails again.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-async fn converse(stream: UnixStream, metrics: Arc<Metrics>, health: Arc<Health>) {
+async fn converse(stream: UnixStream, served: Arc<Served>) {
     let service = service_fn(|request| {
-        let response = answer(&request, &metrics, &health);
+        let response = answer(&request, &served);
         async move { Ok::<_, Infallible>(response) }
     });
     // A broken connection concerns only the one who asked.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics, health: &Health) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, served: &Served) -> Response<Full<Bytes>> {
     if request.method() != Method::GET {
         return respond(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is served here\n".to_owned());
     }
     match request.uri().path() {
-        "/metrics" => respond(StatusCode::OK, "text/plain; version=0.0.4", metrics.render(read_system())),
+        "/metrics" => {
+            respond(StatusCode::OK, "text/plain; version=0.0.4", served.metrics.render(&served.read_system()))
+        }
         "/healthz" => {
-            let report = health.report();
+            let report = served.health.report();
             let status = match report.status {
                 Aggregate::Ok => StatusCode::OK,
                 Aggregate::Degraded => StatusCode::SERVICE_UNAVAILABLE,
@@ -88,9 +106,15 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics, health: &Health) -> Re
     }
 }
 
-fn read_system() -> SystemReadings {
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    SystemReadings { tasks: Some(tasks as u64), file_descriptors: files::open_descriptors().ok() }
+impl Served {
+    fn read_system(&self) -> SystemReadings {
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        SystemReadings {
+            tasks: Some(tasks as u64),
+            tasks_by_site: self.sites.as_ref().map(SpawnSites::counts),
+            file_descriptors: files::open_descriptors().ok(),
+        }
+    }
 }
 
 fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {

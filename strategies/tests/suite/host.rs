@@ -81,6 +81,17 @@ fn pooled(place: &Place) -> ArmConfig {
     ArmConfig { strategy: Kind::Pooled { rotate_every: Span::from_secs(30) }, ..place.config() }
 }
 
+fn assert_every_task_has_its_spawn_site(text: &str) {
+    let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+    let of = |name: &str| text.lines().filter(|line| line.starts_with(name)).map(value).sum::<u64>();
+    if cfg!(tokio_unstable) {
+        assert_eq!(of("log_capturer_tasks_by_spawn_site{"), of("log_capturer_tasks "), "{text}");
+        assert_eq!(of("log_capturer_tasks_by_spawn_site{site=\"strategies/src/pooled/stream.rs:"), 1, "{text}");
+    } else {
+        assert!(!text.contains("by_spawn_site"), "not known is left out: {text}");
+    }
+}
+
 #[tokio::test]
 async fn an_arm_is_healthy_counts_itself_and_delivers_before_it_ends() {
     let place = Place::new();
@@ -98,6 +109,7 @@ async fn an_arm_is_healthy_counts_itself_and_delivers_before_it_ends() {
     assert!(metric(&socket, "log_capturer_tasks") >= 5);
     assert_eq!(metric(&socket, "log_capturer_goroutines"), metric(&socket, "log_capturer_tasks"));
     assert!(metric(&socket, "log_capturer_file_descriptors") >= 8);
+    assert_every_task_has_its_spawn_site(&get(&socket, "/metrics").unwrap().1);
     assert_eq!(get(&socket, "/else").unwrap().0, 404);
 
     for number in 0..1000 {
