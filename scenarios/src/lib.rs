@@ -20,5 +20,5 @@ mod units;
 pub use criteria::Criteria;
 pub use error::ScenarioError;
 pub use load::{Overrides, load};
-pub use scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Restart, Scenario, SinkRules, Strategy};
+pub use scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Mistake, Restart, Scenario, SinkRules, Strategy};
 pub use units::{Bytes, Rate, Span, UnitError};

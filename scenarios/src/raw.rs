@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use check::{MAX_CONTAINERS, RuleError};
 
 use crate::criteria::Criteria;
-use crate::scenario::{Expect, Restart};
+use crate::scenario::{Expect, Mistake, Restart};
 use crate::units::{Bytes, Rate, Span};
 
 /// The whole file.
@@ -94,6 +94,8 @@ pub(crate) struct RawArm {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rotate_every: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mistake: Option<Mistake>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) as_archived: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) nofile: Option<u64>,
@@ -153,7 +155,8 @@ impl StrategyKind {
     /// The keys that have a meaning with it and not with every strategy.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Pooled | Self::Naive => &["rotate_every"],
+            Self::Pooled => &["rotate_every"],
+            Self::Naive => &["rotate_every", "mistake"],
             Self::Hybrid => &["rotate_every", "as_archived"],
             Self::Idle => &[],
         }

@@ -118,6 +118,8 @@ pub enum Strategy {
     Naive {
         /// Each stream is replaced by a fresh one this often.
         rotate_every: Span,
+        /// How it is abandoned.
+        mistake: Mistake,
     },
     /// The API for discovery, the json-file itself for content.
     Hybrid {
@@ -128,6 +130,23 @@ pub enum Strategy {
     },
     /// Does nothing at all: it answers for its health and captures no line. Proves that a run can tell (INVALID).
     Idle,
+}
+
+/// How `naive` loses hold of a reader. Each is what people write, and each leaks with every rotation of a silent container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mistake {
+    /// The reader is spawned and its handle dropped: 1 FD and 2 tasks.
+    #[default]
+    ForgottenHandle,
+    /// A timeout around the spawned reader, which gives up the handle and not the reader: 1 FD and 2 tasks.
+    DetachedTimeout,
+    /// A task pumps lines into a channel, and learns with the next line only that nobody listens: 1 FD and 2 tasks.
+    StuckPump,
+    /// The old response's body is kept in a collection: 1 FD and 1 task.
+    KeptBody,
+    /// A blocking read on a thread of its own, which no abort can end: 1 FD and 1 thread.
+    BlockingRead,
 }
 
 /// What the run expects of an arm.
@@ -179,7 +198,7 @@ impl Strategy {
     #[must_use]
     pub fn rotate_every(&self) -> Option<Span> {
         match self {
-            Self::Pooled { rotate_every } | Self::Naive { rotate_every } | Self::Hybrid { rotate_every, .. } => {
+            Self::Pooled { rotate_every } | Self::Naive { rotate_every, .. } | Self::Hybrid { rotate_every, .. } => {
                 Some(*rotate_every)
             }
             Self::Idle => None,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a helper here cannot do fails its test")]
 
-use leaksoak_scenarios::{Expect, Load, Overrides, Scenario, Span, Strategy, load};
+use leaksoak_scenarios::{Expect, Load, Mistake, Overrides, Scenario, Span, Strategy, load};
 use proptest::prelude::*;
 
 fn set(scenario: &str, set: &[&str]) -> Scenario {
@@ -59,7 +59,7 @@ fn the_last_set_of_a_key_wins() {
 fn another_strategy_leaves_the_file_s_options_of_the_former_one_behind() {
     assert_eq!(set("smoke", &["arms.pooled.strategy=idle"]).arms[0].strategy, Strategy::Idle);
     let naive = set("soak-30m", &["arms.hybrid-archived.strategy=naive"]).arms[3].strategy.clone();
-    assert_eq!(naive, Strategy::Naive { rotate_every: Span::from_secs(30) });
+    assert_eq!(naive, Strategy::Naive { rotate_every: Span::from_secs(30), mistake: Mistake::ForgottenHandle });
     assert_eq!(set("smoke", &["containers.0.load=silent"]).containers[0].load, Load::Silent);
 }
 

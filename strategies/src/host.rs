@@ -70,7 +70,7 @@ pub enum HostError {
 pub fn run(config: ArmConfig) -> Result<(), HostError> {
     match config.strategy.clone() {
         Kind::Pooled { rotate_every } => run_with(config, Pooled::new(rotate_every.as_duration())),
-        Kind::Naive { rotate_every } => run_with(config, Naive::new(rotate_every.as_duration())),
+        Kind::Naive { rotate_every, mistake } => run_with(config, Naive::new(rotate_every.as_duration(), mistake)),
         Kind::Hybrid { rotate_every, as_archived: false } => run_with(config, Hybrid::new(rotate_every.as_duration())),
         Kind::Hybrid { rotate_every, as_archived: true } => run_with(config, Archived::new(rotate_every.as_duration())),
         Kind::Idle => run_with(config, Idle),

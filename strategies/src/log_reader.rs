@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::delivery::Delivery;
 use crate::discovery::Container;
-use crate::docker_api::frames::{Demultiplexer, RawLine};
+use crate::docker_api::frames::{Demultiplexer, FrameError, RawLine};
 use crate::docker_api::logs::{LogLine, LogQuery};
 use crate::docker_api::{Engine, EngineError};
 use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
@@ -27,9 +27,14 @@ pub(crate) struct Captured {
 /// One open log stream. Whatever holds this holds the connection.
 pub(crate) struct LogReader {
     body: Incoming,
+    capture: Capture,
+    _counted: GaugeGuard,
+}
+
+/// What the bytes of one stream pass through: into lines, past those that were captured already, to the delivery.
+pub(crate) struct Capture {
     lines: Demultiplexer,
     claims: Claims,
-    _counted: GaugeGuard,
 }
 
 /// What a line passes through once it is decoded.
@@ -58,9 +63,7 @@ impl LogReader {
     ) -> Result<(), EngineError> {
         let mut reader = Self::open(engine, captured, context, false).await?;
         reader.read_to_end().await?;
-        for line in reader.lines.unfinished() {
-            reader.claims.take(line).await;
-        }
+        reader.capture.take_unfinished().await;
         Ok(())
     }
 
@@ -72,17 +75,8 @@ impl LogReader {
     ) -> Result<Self, EngineError> {
         let query = LogQuery { since: captured.progress.since(), follow };
         let body = engine.logs(&captured.container.id, query).await?;
-        let claims = Claims {
-            captured: Arc::clone(captured),
-            delivery: context.delivery.clone(),
-            metrics: Arc::clone(&context.metrics),
-        };
-        Ok(Self {
-            body,
-            lines: Demultiplexer::new(captured.container.tty),
-            claims,
-            _counted: context.metrics.streams_active.hold(),
-        })
+        let capture = Capture::new(captured, context);
+        Ok(Self { body, capture, _counted: context.metrics.streams_active.hold() })
     }
 
     /// The next bytes; `None` at the stream's end. Cancel-safe.
@@ -98,12 +92,8 @@ impl LogReader {
     }
 
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
-    pub(crate) async fn take(&mut self, chunk: &Bytes) -> Result<(), EngineError> {
-        let mut input = &chunk[..];
-        while let Some(line) = self.lines.next_line(&mut input)? {
-            self.claims.take(line).await;
-        }
-        Ok(())
+    pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), EngineError> {
+        Ok(self.capture.take(chunk).await?)
     }
 
     /// Reads to the stream's end. A line without a newline there is left to [`LogReader::read_rest`]: it may be the
@@ -113,6 +103,34 @@ impl LogReader {
             self.take(&chunk).await?;
         }
         Ok(())
+    }
+}
+
+impl Capture {
+    /// For one stream of the container's log, read from where its capture has got to.
+    pub(crate) fn new(captured: &Arc<Captured>, context: &Context) -> Self {
+        let claims = Claims {
+            captured: Arc::clone(captured),
+            delivery: context.delivery.clone(),
+            metrics: Arc::clone(&context.metrics),
+        };
+        Self { lines: Demultiplexer::new(captured.container.tty), claims }
+    }
+
+    /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
+    pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), FrameError> {
+        let mut input = chunk;
+        while let Some(line) = self.lines.next_line(&mut input)? {
+            self.claims.take(line).await;
+        }
+        Ok(())
+    }
+
+    /// Hands over what the stream's end has left without a newline.
+    async fn take_unfinished(&self) {
+        for line in self.lines.unfinished() {
+            self.claims.take(line).await;
+        }
     }
 }
 

@@ -1,17 +1,21 @@
-//! The strategy `naive`: ordinary code with the mistake that people make. It is the control of a run: an arm that must
-//! be seen to leak.
+//! The strategy `naive`: ordinary code with a mistake that people make. It is the control of a run: an arm that must be
+//! seen to leak.
 //!
-//! It makes a new client for every request, and at every rotation opens a new stream beside the old one, whose reader is
-//! not ended but forgotten. A reader blocked on a container that prints nothing never notices, so each rotation of each
-//! container leaves behind one file descriptor and two tasks: the reader, and hyper's task that drives its connection.
+//! It makes a new client for every request, and at every rotation goes on to a new stream while the reader of the old one
+//! is not ended but lost hold of, in one of five ways ([`Mistake`]). A reader blocked on a container that prints nothing
+//! never notices, so each rotation of each such container leaves something behind.
 //!
-//! Apart from that it does its work: forgotten readers go on reading, and whoever comes to a line first delivers it, so
-//! nothing is lost or doubled.
+//! Apart from that it does its work: whoever comes to a line first delivers it, so nothing is lost or doubled.
 
+mod blocking;
 mod client;
+mod mistakes;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use leaksoak_scenarios::Mistake;
+use tokio::time::Interval;
 
 use crate::docker_api::{Engine, EngineError};
 use crate::followers::Followers;
@@ -22,19 +26,20 @@ use crate::shutdown::Shutdown;
 use crate::strategy::{Context, Strategy, StrategyError};
 use client::ClientPerRequest;
 
-/// How long the forgotten readers are given at the end: all that is there already is read by then.
+/// How long readers are given at the end: all that is there already is read by then.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Follows every container with a client per request and a forgotten reader per rotation.
+/// Follows every container with a client per request, and loses hold of a reader per rotation.
 #[derive(Debug, Clone, Copy)]
 pub struct Naive {
     rotate_every: Duration,
+    mistake: Mistake,
 }
 
 impl Naive {
-    /// Opens a new stream beside the old one every `rotate_every`.
-    pub fn new(rotate_every: Duration) -> Self {
-        Self { rotate_every }
+    /// Goes on to a new stream every `rotate_every`, and makes this mistake with the old one.
+    pub fn new(rotate_every: Duration, mistake: Mistake) -> Self {
+        Self { rotate_every, mistake }
     }
 }
 
@@ -42,8 +47,19 @@ impl Strategy for Naive {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
         let rotation = Rotation::new(self.rotate_every);
         let follow = |captured| {
-            let follower = Follower { context: context.clone(), captured, shutdown: context.shutdown.clone() };
-            follower.run(rotation.next_schedule())
+            let turn = Turn {
+                rotate: rotation.next_schedule(),
+                captured: Arc::clone(&captured),
+                shutdown: context.shutdown.clone(),
+            };
+            let follower = Follower {
+                context: context.clone(),
+                captured,
+                mistake: self.mistake,
+                streams: 0,
+                replaced: Vec::new(),
+            };
+            follower.run(turn)
         };
         Followers::default().run(&context, follow).await;
         tokio::time::sleep(QUIET).await;
@@ -55,53 +71,84 @@ impl Strategy for Naive {
 struct Follower {
     context: Context,
     captured: Arc<Captured>,
+    mistake: Mistake,
+    /// Opened so far.
+    streams: u64,
+    /// Where [`Mistake::KeptBody`] puts them.
+    replaced: Vec<LogReader>,
+}
+
+/// A stream's time, which the next rotation ends, or the container's stop, or the arm's.
+struct Turn {
+    rotate: Interval,
+    captured: Arc<Captured>,
     shutdown: Shutdown,
 }
 
-impl Follower {
-    async fn run(mut self, mut rotate: tokio::time::Interval) {
-        if let Err(error) = self.open_stream().await {
-            self.count(&error);
+impl Turn {
+    /// Cancel-safe.
+    async fn over(&mut self) {
+        tokio::select! {
+            _ = self.rotate.tick() => {}
+            () = self.captured.stopped.notified() => {}
+            () = self.shutdown.requested() => {}
         }
+    }
+}
+
+impl Follower {
+    async fn run(mut self, mut turn: Turn) {
         loop {
-            tokio::select! {
-                _ = rotate.tick() => {}
-                () = self.captured.stopped.notified() => {}
-                () = self.shutdown.requested() => return,
+            let read = self.read(&mut turn).await;
+            if let Err(error) = &read {
+                self.count(error);
+                turn.over().await;
             }
-            match self.rotate().await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) if error.is_not_found() => return,
+            if turn.shutdown.is_requested() {
+                return;
+            }
+            match self.is_finished().await {
+                Ok(false) => {}
+                Ok(true) => return,
                 Err(error) => self.count(&error),
             }
         }
     }
 
-    /// False when the container has stopped and its log is complete.
-    async fn rotate(&self) -> Result<bool, EngineError> {
-        let state = self.engine().inspect(&self.captured.container.id).await?;
-        let running = state.is_some_and(|state| state.running);
-        if running {
-            self.open_stream().await?;
-            self.context.metrics.stream_rotations.inc();
-        } else {
-            LogReader::read_rest(&self.engine(), &self.captured, &self.context).await?;
+    /// Opens a stream and reads it until `turn` is over.
+    async fn read(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+        match self.mistake {
+            Mistake::ForgottenHandle => self.forget_handle(turn).await,
+            Mistake::DetachedTimeout => self.detach_by_timeout(turn).await,
+            Mistake::StuckPump => self.leave_pump(turn).await,
+            Mistake::KeptBody => self.keep_body(turn).await,
+            Mistake::BlockingRead => self.read_blocking(turn).await,
         }
-        Ok(running)
     }
 
-    async fn open_stream(&self) -> Result<(), EngineError> {
-        let mut reader = LogReader::follow(&self.engine(), &self.captured, &self.context).await?;
-        let metrics = Arc::clone(&self.context.metrics);
-        // The mistake: the task's handle is dropped here. That does not end the task, it makes it unreachable: no
-        // rotation, nor anything else, can end the reader before the container ends.
-        tokio::spawn(async move {
-            if reader.read_to_end().await.is_err() {
-                metrics.errors.inc(ErrorKind::Engine);
+    /// Whether the container has stopped and its log is complete.
+    async fn is_finished(&self) -> Result<bool, EngineError> {
+        let Some(state) = self.engine().inspect(&self.captured.container.id).await? else { return Ok(true) };
+        if !state.running {
+            match LogReader::read_rest(&self.engine(), &self.captured, &self.context).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
             }
-        });
-        Ok(())
+        }
+        Ok(!state.running)
+    }
+
+    async fn open(&mut self) -> Result<LogReader, EngineError> {
+        let reader = LogReader::follow(&self.engine(), &self.captured, &self.context).await?;
+        self.opened();
+        Ok(reader)
+    }
+
+    fn opened(&mut self) {
+        if self.streams > 0 {
+            self.context.metrics.stream_rotations.inc();
+        }
+        self.streams += 1;
     }
 
     /// An engine with a client of its own, for one request.

@@ -285,7 +285,11 @@ fn check_arms(arms: Vec<RawArm>) -> Result<Vec<Arm>, RuleError> {
 fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
     let key = |name: &str| format!("arms.{}.{name}", arm.name);
 
-    let given = [("rotate_every", arm.rotate_every.is_some()), ("as_archived", arm.as_archived.is_some())];
+    let given = [
+        ("rotate_every", arm.rotate_every.is_some()),
+        ("mistake", arm.mistake.is_some()),
+        ("as_archived", arm.as_archived.is_some()),
+    ];
     for (option, _) in given.into_iter().filter(|(_, given)| *given) {
         rule(
             arm.strategy.options().contains(&option),
@@ -318,7 +322,7 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
     )?;
     let strategy = match arm.strategy {
         StrategyKind::Pooled => Strategy::Pooled { rotate_every },
-        StrategyKind::Naive => Strategy::Naive { rotate_every },
+        StrategyKind::Naive => Strategy::Naive { rotate_every, mistake: arm.mistake.unwrap_or_default() },
         StrategyKind::Hybrid => Strategy::Hybrid { rotate_every, as_archived: arm.as_archived.unwrap_or(false) },
         StrategyKind::Idle => Strategy::Idle,
     };

@@ -39,21 +39,24 @@ impl From<&ContainerGroup> for RawContainers {
 
 impl From<Arm> for RawArm {
     fn from(arm: Arm) -> Self {
-        let (strategy, as_archived) = match arm.strategy {
-            Strategy::Pooled { .. } => (StrategyKind::Pooled, None),
-            Strategy::Naive { .. } => (StrategyKind::Naive, None),
-            Strategy::Hybrid { as_archived, .. } => (StrategyKind::Hybrid, Some(as_archived)),
-            Strategy::Idle => (StrategyKind::Idle, None),
-        };
-        Self {
+        let bare = |strategy| Self {
             name: arm.name,
             strategy,
             expect: Some(arm.expect),
             rotate_every: arm.strategy.rotate_every(),
-            as_archived,
+            mistake: None,
+            as_archived: None,
             nofile: Some(arm.nofile),
             memory: Some(arm.memory),
             restart: Some(arm.restart),
+        };
+        match arm.strategy {
+            Strategy::Pooled { .. } => bare(StrategyKind::Pooled),
+            Strategy::Naive { mistake, .. } => Self { mistake: Some(mistake), ..bare(StrategyKind::Naive) },
+            Strategy::Hybrid { as_archived, .. } => {
+                Self { as_archived: Some(as_archived), ..bare(StrategyKind::Hybrid) }
+            }
+            Strategy::Idle => bare(StrategyKind::Idle),
         }
     }
 }

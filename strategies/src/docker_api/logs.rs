@@ -16,7 +16,7 @@ pub struct LogQuery {
 }
 
 impl LogQuery {
-    pub(super) fn path(self, container_id: &str) -> String {
+    pub(crate) fn path(self, container_id: &str) -> String {
         let follow = u8::from(self.follow);
         let since = self.since.map(|since| format!("&since={since}")).unwrap_or_default();
         format!("/containers/{container_id}/logs?stdout=1&stderr=1&timestamps=1&follow={follow}{since}")

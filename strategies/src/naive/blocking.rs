@@ -1,0 +1,70 @@
+//! A log read the old way: a socket of one's own, HTTP/1.0 by hand, and `read` that blocks.
+//!
+//! HTTP/1.0, because its body simply goes on to the connection's end: there are no chunks to take apart.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::docker_api::logs::LogQuery;
+use crate::log_reader::{Capture, Captured};
+use crate::metrics::Metrics;
+use crate::strategy::Context;
+
+pub(super) struct BlockingReader {
+    socket: PathBuf,
+    path: String,
+    capture: Capture,
+    metrics: Arc<Metrics>,
+    runtime: Handle,
+}
+
+impl BlockingReader {
+    /// For the log from where its capture has got to. To be made on the runtime that delivers.
+    pub(super) fn new(captured: &Arc<Captured>, context: &Context) -> Self {
+        let query = LogQuery { since: captured.progress.since(), follow: true };
+        Self {
+            socket: context.config.engine_socket.clone(),
+            path: format!("/v{}{}", context.config.api_version, query.path(&captured.container.id)),
+            capture: Capture::new(captured, context),
+            metrics: Arc::clone(&context.metrics),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Connects, asks, and reads until the engine closes the connection.
+    pub(super) fn read_to_end(mut self) -> io::Result<()> {
+        let mut engine = UnixStream::connect(&self.socket)?;
+        let _connection = self.metrics.connections_active.hold();
+        write!(engine, "GET {} HTTP/1.0\r\nHost: docker\r\n\r\n", self.path)?;
+        let mut answer = BufReader::new(engine);
+        skip_head(&mut answer)?;
+        let _stream = self.metrics.streams_active.hold();
+        loop {
+            let chunk = answer.fill_buf()?;
+            let bytes = chunk.len();
+            if bytes == 0 {
+                return Ok(());
+            }
+            self.runtime.block_on(self.capture.take(chunk)).map_err(io::Error::other)?;
+            answer.consume(bytes);
+        }
+    }
+}
+
+/// Reads up to the empty line before the body; an error status is an error.
+fn skip_head(answer: &mut impl io::BufRead) -> io::Result<()> {
+    let mut line = String::new();
+    answer.read_line(&mut line)?;
+    if line.split(' ').nth(1) != Some("200") {
+        return Err(io::Error::other(format!("the engine answered {:?}", line.trim_end())));
+    }
+    while line.trim_end() != "" {
+        line.clear();
+        answer.read_line(&mut line)?;
+    }
+    Ok(())
+}
