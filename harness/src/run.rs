@@ -26,12 +26,14 @@ use crate::event::{Bus, RunEvent};
 use crate::inotify_limit::Raised;
 use crate::plan::Plan;
 use crate::run::board::Board;
+use crate::run::engine_probe::EngineProbe;
 use crate::run::lifecycle::{Ending, Input, Lifecycle, Operation};
 use crate::sampler::Sampler;
 use crate::sink::Sink;
 
 pub mod board;
 mod ending;
+mod engine_probe;
 pub mod lifecycle;
 mod measure;
 mod setup;
@@ -97,6 +99,8 @@ struct Running<'a> {
     clock: Clock,
     lifecycle: Lifecycle,
     sampler: Sampler,
+    /// What the engine counts of itself, while it is measured.
+    engine_probe: Option<EngineProbe>,
     board: Board,
     containers: Vec<Container>,
     sink: Option<Sink>,
@@ -122,6 +126,7 @@ impl<'a> Running<'a> {
             clock: Clock::starting_now(),
             lifecycle: Lifecycle::new(warmup, duration, &names),
             sampler: Sampler::default(),
+            engine_probe: None,
             board: Board::new(&names, warmup.as_secs_f64()),
             containers: Vec::new(),
             sink: None,

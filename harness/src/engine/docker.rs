@@ -40,6 +40,15 @@ const CONTAINER_MEMORY: i64 = 64 * 1024 * 1024;
 /// Processes and threads of one workload container.
 const CONTAINER_PIDS: i64 = 16;
 
+/// What an engine counts of itself; `None`: it does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelfCounts {
+    /// Open file descriptors.
+    pub fds: Option<u64>,
+    /// Goroutines.
+    pub goroutines: Option<u64>,
+}
+
 /// A connection to an engine.
 #[derive(Debug, Clone)]
 pub struct Docker {
@@ -99,6 +108,17 @@ impl Docker {
     /// It does not.
     pub async fn ping(&self) -> Result<(), EngineError> {
         self.api.ping().await.map(drop).map_err(|source| call("ping", source))
+    }
+
+    /// What it counts of itself: open descriptors, and goroutines.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn self_counts(&self) -> Result<SelfCounts, EngineError> {
+        let info = self.api.info().await.map_err(|source| call("asking for its own counts", source))?;
+        // An engine that answers has at least one of each: 0, or less, is one that does not count.
+        let count = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).filter(|count| *count > 0);
+        Ok(SelfCounts { fds: count(info.nfd), goroutines: count(info.n_goroutines) })
     }
 
     /// The directory of the containers' log files, if it can be read from here.

@@ -7,6 +7,7 @@ use leaksoak_reports::record::samples::Sample;
 use leaksoak_reports::{RateTracker, Rates};
 
 use crate::arm::client::Metrics;
+use crate::engine::docker::SelfCounts;
 use crate::sampler::fd_groups::Group;
 use crate::sampler::process::Reading;
 
@@ -51,6 +52,17 @@ pub fn enter_metrics(sample: &mut Sample, metrics: &Metrics) {
     sample.rotations = metrics.count("log_capturer_stream_rotations_total");
     sample.lines_read = metrics.count("log_capturer_lines_read_total");
     sample.connection_timeouts = metrics.count("log_capturer_connection_timeouts_total");
+}
+
+/// Enters what the engine said of itself. /proc counts its descriptors at every tick where it can.
+pub fn enter_self_counts(sample: &mut Sample, said: Result<SelfCounts, String>) {
+    match said {
+        Ok(counts) => {
+            sample.fds = sample.fds.or(counts.fds);
+            sample.tasks = counts.goroutines;
+        }
+        Err(reason) => miss(sample, &reason),
+    }
 }
 
 /// Adds a reason to those for what is missing.

@@ -13,6 +13,7 @@ impl Running<'_> {
     /// Ends the load and gives the arms their time to deliver it; then ends the arms, and closes the ledger. A user who
     /// does not wait for that gets an account that is not complete, and a run that was interrupted.
     pub(super) async fn drain(&mut self, ending: Ending, signals: &mut Signals) -> Ending {
+        self.engine_probe = None;
         let phase = self.lifecycle.enter(Phase::Drain);
         self.carry_out([phase]);
         let (mut ending, mut complete) = (ending, false);

@@ -16,8 +16,8 @@ use super::{Running, Signals, board, next_news};
 use crate::arm::client::{ArmClient, NoAnswer};
 use crate::clock::{Grid, unix_ms};
 use crate::event::RunEvent;
-use crate::sampler::HARNESS;
 use crate::sampler::process::Depth;
+use crate::sampler::{ENGINE, HARNESS};
 
 impl Running<'_> {
     /// Ticks until the lifecycle says that it is over.
@@ -70,6 +70,9 @@ impl Running<'_> {
         for sample in &mut samples {
             if sample.subject == HARNESS {
                 sample.tasks = Some(tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64);
+            }
+            if let Some(probe) = self.engine_probe.as_ref().filter(|_| sample.subject == ENGINE) {
+                board::enter_self_counts(sample, probe.take());
             }
             match answers.remove(&sample.subject) {
                 Some(Ok(Ok(metrics))) => {

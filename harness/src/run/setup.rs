@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use leaksoak_reports::record::events::{Event, Phase};
 
+use super::engine_probe::EngineProbe;
 use super::lifecycle::Input;
 use super::{POLL, RunError, Running, next_news};
 use crate::arm::cgroup::{Cgroup, Hierarchy};
@@ -40,6 +41,7 @@ impl Running<'_> {
             Some(pid) => self.sampler.attach(ENGINE, pid),
             None => self.sampler.detach(ENGINE, "the engine's process is not on this machine, or hidden"),
         }
+        self.engine_probe = Some(EngineProbe::start(self.engine.clone(), self.plan.scenario.duration.as_duration()));
         self.clock.set_zero();
         let operations = self.lifecycle.on(Input::Zero);
         self.carry_out(operations);

@@ -15,7 +15,7 @@ pub struct Sample {
     pub fds: Option<u64>,
     /// Entries of /proc/PID/task.
     pub threads: Option<u64>,
-    /// Live tasks of the async runtime.
+    /// Live tasks of the async runtime; of the engine, its goroutines.
     pub tasks: Option<u64>,
     /// Resident set, bytes.
     pub rss_bytes: Option<u64>,

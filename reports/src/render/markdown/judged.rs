@@ -150,7 +150,11 @@ pub(super) fn harness_and_engine(report: &Report<'_>) -> String {
     }
     for line in &report.verdict.engine_growth {
         let not_judged = "not judged".to_owned();
-        table.row(growth_cells("engine", line.metric.word(), Some(&line.growth), String::new(), not_judged));
+        let of = match line.metric {
+            Metric::Tasks if report.verdict.engine == "docker" => "goroutines",
+            metric => metric.word(),
+        };
+        table.row(growth_cells("engine", of, Some(&line.growth), String::new(), not_judged));
     }
     if table.is_empty() {
         return String::new();
