@@ -12,7 +12,7 @@ use crate::docker_api::frames::{Demultiplexer, FrameError, RawLine};
 use crate::docker_api::logs::{LogLine, LogQuery};
 use crate::docker_api::{Engine, EngineError};
 use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
-use crate::progress::Progress;
+use crate::progress::{Join, Progress, Reach};
 use crate::strategy::Context;
 
 /// A container, and how far its log was captured; shared by all who read it.
@@ -22,6 +22,27 @@ pub(crate) struct Captured {
     pub(crate) progress: Progress,
     /// Told when the container has stopped.
     pub(crate) stopped: Notify,
+}
+
+/// Why a stream is read no further.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// It broke off.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Its bytes are not what the engine promises.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// It begins after what was captured, and lines may lie in between.
+    #[error("the stream begins after what was captured before")]
+    Apart,
+}
+
+impl ReadError {
+    /// Whether the engine says that there is no such container.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_not_found())
+    }
 }
 
 /// One open log stream. Whatever holds this holds the connection.
@@ -34,6 +55,8 @@ pub(crate) struct LogReader {
 /// What the bytes of one stream pass through: into lines, past those that were captured already, to the delivery.
 pub(crate) struct Capture {
     lines: Demultiplexer,
+    /// `None`: the stream begins where the capture ended, or before.
+    join: Option<Join>,
     claims: Claims,
 }
 
@@ -45,13 +68,18 @@ struct Claims {
 }
 
 impl LogReader {
-    /// Asks `engine` for the log from where its capture has got to, and for what is yet to come.
+    /// Asks `engine` for the log from where its capture has got to, as far as that is within `reach`, and for what is yet
+    /// to come.
     pub(crate) async fn follow(
         engine: &Engine,
         captured: &Arc<Captured>,
         context: &Context,
+        reach: Reach,
     ) -> Result<Self, EngineError> {
-        Self::open(engine, captured, context, true).await
+        let since = captured.progress.since();
+        // Of a log that was never read, all is wanted.
+        let tail = since.and(reach.tail());
+        Self::open(engine, captured, context, LogQuery { since, tail, follow: true }).await
     }
 
     /// Reads what a stopped container has left: its followers may have missed the last of it. dockerd 20.10 ends their
@@ -60,8 +88,9 @@ impl LogReader {
         engine: &Engine,
         captured: &Arc<Captured>,
         context: &Context,
-    ) -> Result<(), EngineError> {
-        let mut reader = Self::open(engine, captured, context, false).await?;
+    ) -> Result<(), ReadError> {
+        let query = LogQuery { since: captured.progress.since(), tail: None, follow: false };
+        let mut reader = Self::open(engine, captured, context, query).await?;
         reader.read_to_end().await?;
         reader.capture.take_unfinished().await;
         Ok(())
@@ -71,11 +100,11 @@ impl LogReader {
         engine: &Engine,
         captured: &Arc<Captured>,
         context: &Context,
-        follow: bool,
+        query: LogQuery,
     ) -> Result<Self, EngineError> {
-        let query = LogQuery { since: captured.progress.since(), follow };
         let body = engine.logs(&captured.container.id, query).await?;
-        let capture = Capture::new(captured, context);
+        let join = query.tail.map(|_| Join::default());
+        let capture = Capture { join, ..Capture::new(captured, context) };
         Ok(Self { body, capture, _counted: context.metrics.streams_active.hold() })
     }
 
@@ -92,13 +121,13 @@ impl LogReader {
     }
 
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
-    pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), EngineError> {
-        Ok(self.capture.take(chunk).await?)
+    pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
+        self.capture.take(chunk).await
     }
 
     /// Reads to the stream's end. A line without a newline there is left to [`LogReader::read_rest`]: it may be the
     /// beginning of a longer one.
-    pub(crate) async fn read_to_end(&mut self) -> Result<(), EngineError> {
+    pub(crate) async fn read_to_end(&mut self) -> Result<(), ReadError> {
         while let Some(chunk) = self.next_chunk().await? {
             self.take(&chunk).await?;
         }
@@ -114,37 +143,49 @@ impl Capture {
             delivery: context.delivery.clone(),
             metrics: Arc::clone(&context.metrics),
         };
-        Self { lines: Demultiplexer::new(captured.container.tty), claims }
+        Self { lines: Demultiplexer::new(captured.container.tty), join: None, claims }
     }
 
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
-    pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), FrameError> {
+    pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
         let mut input = chunk;
-        while let Some(line) = self.lines.next_line(&mut input)? {
-            self.claims.take(line).await;
+        while let Some(raw) = self.lines.next_line(&mut input)? {
+            let Some(line) = self.claims.parse(raw) else { continue };
+            if let Some(join) = &mut self.join
+                && !join.admits(&self.claims.captured.progress, &line)
+            {
+                return Err(ReadError::Apart);
+            }
+            self.claims.take(&line, raw.cut).await;
         }
         Ok(())
     }
 
     /// Hands over what the stream's end has left without a newline.
     async fn take_unfinished(&self) {
-        for line in self.lines.unfinished() {
-            self.claims.take(line).await;
+        for raw in self.lines.unfinished() {
+            if let Some(line) = self.claims.parse(raw) {
+                self.claims.take(&line, raw.cut).await;
+            }
         }
     }
 }
 
 impl Claims {
-    async fn take(&self, raw: RawLine<'_>) {
-        let Ok(line) = LogLine::parse(raw) else {
+    fn parse<'a>(&self, raw: RawLine<'a>) -> Option<LogLine<'a>> {
+        let line = LogLine::parse(raw).ok();
+        if line.is_none() {
             self.metrics.errors.inc(ErrorKind::Parse);
             self.metrics.lines_dropped.inc(DropReason::Unparsable);
-            return;
-        };
-        if !self.captured.progress.claim(line.stream, line.time, line.text) {
+        }
+        line
+    }
+
+    async fn take(&self, line: &LogLine<'_>, cut: bool) {
+        if !self.captured.progress.claim(line) {
             return;
         }
-        if raw.cut {
+        if cut {
             self.metrics.errors.inc(ErrorKind::Parse);
         }
         self.metrics.lines_read.inc();

@@ -172,6 +172,8 @@ pub struct Metrics {
     pub lines_delivered: Counter,
     /// Streams replaced by a fresh one; for a file tail, log files followed through a rotation.
     pub stream_rotations: Counter,
+    /// Streams that began after the end of what was captured, and were opened again further back.
+    pub streams_widened: Counter,
     /// Connects and response headers, of engine and sink, that did not come in time.
     pub connection_timeouts: Counter,
     /// Errors by where they came from.
@@ -217,6 +219,11 @@ impl Metrics {
         text.counter("bytes_read_total", "Bytes of text read from containers.", &self.bytes_read);
         text.counter("lines_delivered_total", "Lines acknowledged by the sink.", &self.lines_delivered);
         text.counter("stream_rotations_total", "Streams replaced by a fresh one.", &self.stream_rotations);
+        text.counter(
+            "streams_widened_total",
+            "Streams opened again further back, to meet what was captured.",
+            &self.streams_widened,
+        );
         text.counter(
             "connection_timeouts_total",
             "Connects and response headers that came too late.",

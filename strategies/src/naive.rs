@@ -19,9 +19,10 @@ use tokio::time::Interval;
 
 use crate::docker_api::{Engine, EngineError};
 use crate::followers::Followers;
-use crate::log_reader::{Captured, LogReader};
+use crate::log_reader::{Captured, LogReader, ReadError};
 use crate::metrics::ErrorKind;
 use crate::pooled::Rotation;
+use crate::progress::Reach;
 use crate::shutdown::Shutdown;
 use crate::strategy::{Context, Strategy, StrategyError};
 use client::ClientPerRequest;
@@ -116,7 +117,7 @@ impl Follower {
     }
 
     /// Opens a stream and reads it until `turn` is over.
-    async fn read(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    async fn read(&mut self, turn: &mut Turn) -> Result<(), ReadError> {
         match self.mistake {
             Mistake::ForgottenHandle => self.forget_handle(turn).await,
             Mistake::DetachedTimeout => self.detach_by_timeout(turn).await,
@@ -127,7 +128,7 @@ impl Follower {
     }
 
     /// Whether the container has stopped and its log is complete.
-    async fn is_finished(&self) -> Result<bool, EngineError> {
+    async fn is_finished(&self) -> Result<bool, ReadError> {
         let Some(state) = self.engine().inspect(&self.captured.container.id).await? else { return Ok(true) };
         if !state.running {
             match LogReader::read_rest(&self.engine(), &self.captured, &self.context).await {
@@ -139,7 +140,7 @@ impl Follower {
     }
 
     async fn open(&mut self) -> Result<LogReader, EngineError> {
-        let reader = LogReader::follow(&self.engine(), &self.captured, &self.context).await?;
+        let reader = LogReader::follow(&self.engine(), &self.captured, &self.context, Reach::All).await?;
         self.opened();
         Ok(reader)
     }
@@ -158,9 +159,9 @@ impl Follower {
         Engine::new(client, &config.api_version)
     }
 
-    fn count(&self, error: &EngineError) {
+    fn count(&self, error: &ReadError) {
         self.context.metrics.errors.inc(ErrorKind::Engine);
-        if error.is_out_of_descriptors() {
+        if matches!(error, ReadError::Engine(error) if error.is_out_of_descriptors()) {
             crate::log::say(format_args!("no stream for {}: too many open files", self.captured.container.name));
         }
     }

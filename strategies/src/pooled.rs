@@ -2,7 +2,8 @@
 //!
 //! Every container has a follower. It reads the log from the container's start, and replaces its stream every
 //! `rotate_every` by a fresh one that takes up where the old one stopped: the new one is opened before the old one is
-//! closed, and what it repeats is left out. A stream that breaks is opened again while the container runs.
+//! closed, with the last few lines of the log, and what it repeats is left out. If the two do not meet, it is opened again
+//! further back. A stream that breaks is opened again in the same way while the container runs.
 //!
 //! Guarantees: file descriptors and tasks do not grow with the number of rotations; no line is lost or doubled by one.
 
@@ -18,8 +19,9 @@ use tokio::time::Interval;
 use crate::delivery::Backoff;
 use crate::docker_api::{Engine, EngineError};
 use crate::followers::Followers;
-use crate::log_reader::{Captured, LogReader};
+use crate::log_reader::{Captured, LogReader, ReadError};
 use crate::metrics::ErrorKind;
+use crate::progress::Reach;
 use crate::shutdown::Shutdown;
 use crate::strategy::{Context, Strategy, StrategyError};
 use stream::{End, ManagedStream};
@@ -73,7 +75,7 @@ impl Follower {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         let mut shutdown = self.context.shutdown.clone();
         loop {
-            match self.open().await {
+            match self.open(Reach::default()).await {
                 Ok(reader) => {
                     let mut stream = ManagedStream::start(reader);
                     let Some(end) = self.follow(&mut stream, &mut rotate, &mut shutdown).await else {
@@ -96,23 +98,35 @@ impl Follower {
 
     /// Until the stream ends; `None`: until the arm has to stop.
     async fn follow(&self, stream: &mut ManagedStream, rotate: &mut Interval, shutdown: &mut Shutdown) -> Option<End> {
+        let metrics = &self.context.metrics;
+        let mut reach = Reach::default();
         loop {
-            tokio::select! {
-                end = stream.ended() => return Some(end),
+            let counter = tokio::select! {
+                end = stream.ended() => {
+                    if end != End::Apart {
+                        return Some(end);
+                    }
+                    reach = reach.wider();
+                    &metrics.streams_widened
+                }
                 () = shutdown.requested() => return None,
-                _ = rotate.tick() => {}
-            }
+                _ = rotate.tick() => {
+                    reach = Reach::default();
+                    &metrics.stream_rotations
+                }
+            };
             let next = tokio::select! {
-                next = self.open() => next,
+                next = self.open(reach) => next,
                 () = shutdown.requested() => return None,
             };
             match next {
                 Ok(next) => {
                     stream.replace(next).await;
-                    self.context.metrics.stream_rotations.inc();
+                    counter.inc();
                 }
+                Err(_) if reach != Reach::default() => return Some(End::Broken),
                 // The old stream is still good, and if it is not, that is found out by reading it.
-                Err(_) => self.context.metrics.errors.inc(ErrorKind::Engine),
+                Err(_) => metrics.errors.inc(ErrorKind::Engine),
             }
         }
     }
@@ -128,7 +142,7 @@ impl Follower {
                 Some(state) if state.running => Ok(Next::Reopen),
                 Some(_) => {
                     LogReader::read_rest(self.engine(), &self.captured, &self.context).await?;
-                    Ok::<_, EngineError>(Next::Finished)
+                    Ok::<_, ReadError>(Next::Finished)
                 }
             }
         };
@@ -141,8 +155,8 @@ impl Follower {
         })
     }
 
-    async fn open(&self) -> Result<LogReader, EngineError> {
-        LogReader::follow(self.engine(), &self.captured, &self.context).await
+    async fn open(&self, reach: Reach) -> Result<LogReader, EngineError> {
+        LogReader::follow(self.engine(), &self.captured, &self.context, reach).await
     }
 
     fn engine(&self) -> &Engine {

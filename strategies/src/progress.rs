@@ -6,16 +6,23 @@
 //! in one response, which dockerd 20.10 does whenever it rotates a log file that is being followed.
 //!
 //! It relies on the engine stamping the lines of one stream in order. Streams are told apart because they are stamped
-//! independently. When the clock is set back, the newest timestamp lies in the future, and is given up.
+//! independently. When the clock is set back, the newest timestamp is given up: lines may then come twice, none is lost.
 //!
 //! Limit: two lines of one stream with the same text and the same nanosecond are taken for one.
 
+mod join;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::docker_api::logs::LogLine;
 use crate::docker_api::timestamp::Timestamp;
 use crate::line::StreamKind;
+
+pub(crate) use join::{Join, Reach};
 
 /// A reading begins this much before the newest line, because a line of the other stream may be in the log after it
 /// with an earlier timestamp.
@@ -35,6 +42,8 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 struct Newest {
     time: Timestamp,
+    /// By our clock, which need not be the engine's: what it tells is whether it was set back since.
+    claimed_at: Timestamp,
     /// Hashes of the texts of this timestamp; nearly always one.
     texts: Vec<u64>,
 }
@@ -42,20 +51,41 @@ struct Newest {
 impl Progress {
     /// Where a new reading has to begin; `None`: at the beginning of the log.
     pub(crate) fn since(&self) -> Option<Timestamp> {
-        let newest = self.lock().iter().flatten().map(|newest| newest.time).max()?;
+        self.since_at(wall_clock())
+    }
+
+    fn since_at(&self, now: Timestamp) -> Option<Timestamp> {
+        // What is printed from now on is earlier than the newest line if the clock was set back.
+        let from = |newest: &Newest| if newest.is_given_up(now) { now.min(newest.time) } else { newest.time };
+        let newest = self.lock().iter().flatten().map(from).max()?;
         Some(newest.earlier(MARGIN))
     }
 
-    /// True when the line was not captured before; from now on it is.
-    pub(crate) fn claim(&self, stream: StreamKind, time: Timestamp, text: &[u8]) -> bool {
-        self.claim_at(stream, time, text, wall_clock)
+    /// The latest timestamp captured.
+    fn newest(&self) -> Option<Timestamp> {
+        self.lock().iter().flatten().map(|newest| newest.time).max()
     }
 
-    fn claim_at(&self, stream: StreamKind, time: Timestamp, text: &[u8], now: impl FnOnce() -> Timestamp) -> bool {
+    /// True when the line was not captured before; from now on it is.
+    pub(crate) fn claim(&self, line: &LogLine<'_>) -> bool {
+        self.claim_at(line.stream, line.time, line.text, wall_clock())
+    }
+
+    /// Whether the line was captured before.
+    fn has(&self, stream: StreamKind, time: Timestamp, text: &[u8], now: Timestamp) -> bool {
+        let newest = self.lock();
+        let Some(newest) = &newest[stream as usize] else { return false };
+        if time == newest.time {
+            return newest.texts.contains(&self.hasher.hash_one(text));
+        }
+        time < newest.time && !newest.is_given_up(now)
+    }
+
+    fn claim_at(&self, stream: StreamKind, time: Timestamp, text: &[u8], now: Timestamp) -> bool {
         let text = self.hasher.hash_one(text);
         let mut newest = self.lock();
         let Some(newest) = &mut newest[stream as usize] else {
-            newest[stream as usize] = Some(Newest { time, texts: vec![text] });
+            newest[stream as usize] = Some(Newest { time, claimed_at: now, texts: vec![text] });
             return true;
         };
         if time == newest.time {
@@ -65,9 +95,10 @@ impl Progress {
             }
             return !repeated;
         }
-        let new = time > newest.time || newest.time > now();
+        let new = time > newest.time || newest.is_given_up(now);
         if new {
             newest.time = time;
+            newest.claimed_at = now;
             newest.texts.clear();
             newest.texts.push(text);
         }
@@ -80,9 +111,16 @@ impl Progress {
     }
 }
 
+impl Newest {
+    fn is_given_up(&self, now: Timestamp) -> bool {
+        now < self.claimed_at
+    }
+}
+
+/// To some milliseconds, at the price of a few nanoseconds: it is read for every line.
 fn wall_clock() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    Timestamp::from_unix_nanos(now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec))
 }
 
 #[cfg(test)]
@@ -93,7 +131,7 @@ mod tests {
 
     type Entry = (StreamKind, i64);
 
-    const LATER: Timestamp = Timestamp::from_unix_nanos(i64::MAX);
+    const NOW: Timestamp = Timestamp::from_unix_nanos(i64::MAX);
 
     /// Reads `log` from `since` up to entry `end`; gives the indices claimed.
     fn read(log: &[Entry], progress: &Progress, end: usize) -> Vec<usize> {
@@ -106,7 +144,7 @@ mod tests {
 
     fn claim(log: &[Entry], progress: &Progress, index: usize) -> bool {
         let (stream, time) = log[index];
-        progress.claim_at(stream, Timestamp::from_unix_nanos(time), index.to_string().as_bytes(), || LATER)
+        progress.claim_at(stream, Timestamp::from_unix_nanos(time), index.to_string().as_bytes(), NOW)
     }
 
     #[test]
@@ -131,9 +169,28 @@ mod tests {
         let claimed = [9_000, 100, 101].map(|time| {
             // The line is read as soon as it is written, by the same clock.
             let time = Timestamp::from_unix_nanos(time);
-            progress.claim_at(Stdout, time, b"same text", || time)
+            progress.claim_at(Stdout, time, b"same text", time)
         });
         assert_eq!(claimed, [true; 3]);
+    }
+
+    #[test]
+    fn a_stream_opened_after_the_clock_was_set_back_begins_before_what_is_printed_then() {
+        let progress = Progress::default();
+        let [before, after] = [9_000_000_000, 5_000_000_000].map(Timestamp::from_unix_nanos);
+        progress.claim_at(Stdout, before, b"one", before);
+        assert_eq!(progress.since_at(before), Some(before.earlier(MARGIN)));
+        assert_eq!(progress.since_at(after), Some(after.earlier(MARGIN)));
+        assert!(!progress.has(Stdout, after, b"two", after), "what is later by the new clock is no repetition");
+    }
+
+    #[test]
+    fn an_engine_whose_clock_is_ahead_of_ours_repeats_nothing() {
+        let progress = Progress::default();
+        let [ours, engines] = [1_000, 9_000].map(Timestamp::from_unix_nanos);
+        assert!(progress.claim_at(Stdout, engines, b"one", ours));
+        assert!(progress.claim_at(Stdout, Timestamp::from_unix_nanos(9_001), b"two", ours));
+        assert!(!progress.claim_at(Stdout, engines, b"one", ours));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::line::{Line, StreamKind};
 pub struct LogQuery {
     /// Only lines of this moment or later. The engine compares whole nanoseconds: lines of this very moment come too.
     pub since: Option<Timestamp>,
+    /// Of those, only this many at the log's end; what is printed later comes in any case. The engine finds them from
+    /// the end, where `since` alone has it read the whole log.
+    pub tail: Option<u32>,
     /// Keep the stream open while the container runs.
     pub follow: bool,
 }
@@ -19,7 +22,8 @@ impl LogQuery {
     pub(crate) fn path(self, container_id: &str) -> String {
         let follow = u8::from(self.follow);
         let since = self.since.map(|since| format!("&since={since}")).unwrap_or_default();
-        format!("/containers/{container_id}/logs?stdout=1&stderr=1&timestamps=1&follow={follow}{since}")
+        let tail = self.tail.map(|tail| format!("&tail={tail}")).unwrap_or_default();
+        format!("/containers/{container_id}/logs?stdout=1&stderr=1&timestamps=1&follow={follow}{since}{tail}")
     }
 }
 
@@ -103,8 +107,8 @@ mod tests {
     fn the_query_asks_for_timestamps_and_for_the_nanosecond() {
         let since = Some(Timestamp::from_unix_nanos(1_000_000_005));
         assert_eq!(
-            LogQuery { since, follow: true }.path("abc"),
-            "/containers/abc/logs?stdout=1&stderr=1&timestamps=1&follow=1&since=1.000000005"
+            LogQuery { since, tail: Some(10), follow: true }.path("abc"),
+            "/containers/abc/logs?stdout=1&stderr=1&timestamps=1&follow=1&since=1.000000005&tail=10"
         );
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct BlockingReader {
 impl BlockingReader {
     /// For the log from where its capture has got to. To be made on the runtime that delivers.
     pub(super) fn new(captured: &Arc<Captured>, context: &Context) -> Self {
-        let query = LogQuery { since: captured.progress.since(), follow: true };
+        let query = LogQuery { since: captured.progress.since(), tail: None, follow: true };
         Self {
             socket: context.config.engine_socket.clone(),
             path: format!("/v{}{}", context.config.api_version, query.path(&captured.container.id)),

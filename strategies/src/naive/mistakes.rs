@@ -7,15 +7,14 @@ use tokio::time::timeout;
 
 use super::blocking::BlockingReader;
 use super::{Follower, QUIET, Turn};
-use crate::docker_api::EngineError;
-use crate::log_reader::{Capture, LogReader};
+use crate::log_reader::{Capture, LogReader, ReadError};
 use crate::metrics::{ErrorKind, Metrics};
 
 /// Chunks between a pump and who takes them.
 const PUMPED_CHUNKS: usize = 16;
 
 impl Follower {
-    pub(super) async fn forget_handle(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    pub(super) async fn forget_handle(&mut self, turn: &mut Turn) -> Result<(), ReadError> {
         let reader = self.open().await?;
         // The mistake: the task's handle is dropped here. That does not end the task, it makes it unreachable: no
         // rotation, nor anything else, can end the reader before the container ends.
@@ -24,7 +23,7 @@ impl Follower {
         Ok(())
     }
 
-    pub(super) async fn detach_by_timeout(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    pub(super) async fn detach_by_timeout(&mut self, turn: &mut Turn) -> Result<(), ReadError> {
         let reader = self.open().await?;
         let reading = tokio::spawn(read_to_end(reader, Arc::clone(&self.context.metrics)));
         // The mistake, the same as in `timeout(d, spawn(..))`: when the time is over, what is dropped is the handle. The
@@ -36,7 +35,7 @@ impl Follower {
         Ok(())
     }
 
-    pub(super) async fn leave_pump(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    pub(super) async fn leave_pump(&mut self, turn: &mut Turn) -> Result<(), ReadError> {
         let mut reader = self.open().await?;
         let mut capture = Capture::new(&self.captured, &self.context);
         let (pumped, mut chunks) = mpsc::channel(PUMPED_CHUNKS);
@@ -66,7 +65,7 @@ impl Follower {
         Ok(())
     }
 
-    pub(super) async fn keep_body(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    pub(super) async fn keep_body(&mut self, turn: &mut Turn) -> Result<(), ReadError> {
         let mut reader = self.open().await?;
         loop {
             tokio::select! {
@@ -87,7 +86,7 @@ impl Follower {
         Ok(())
     }
 
-    pub(super) async fn read_blocking(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    pub(super) async fn read_blocking(&mut self, turn: &mut Turn) -> Result<(), ReadError> {
         let reader = BlockingReader::new(&self.captured, &self.context);
         let metrics = Arc::clone(&self.context.metrics);
         self.opened();

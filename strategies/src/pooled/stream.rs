@@ -3,8 +3,7 @@
 use tokio::sync::oneshot;
 use tokio::time::{Duration, timeout};
 
-use crate::docker_api::EngineError;
-use crate::log_reader::LogReader;
+use crate::log_reader::{LogReader, ReadError};
 use crate::task::OwnedTask;
 
 /// After this long without a byte, all that is there already has been read.
@@ -17,6 +16,8 @@ pub(super) enum End {
     Complete,
     /// It broke off, or went out of step.
     Broken,
+    /// It begins after what was captured, and lines may lie in between. None was delivered.
+    Apart,
     /// It was told to.
     Stopped,
 }
@@ -39,21 +40,27 @@ enum Stop {
 pub(super) struct ManagedStream {
     task: OwnedTask<End>,
     stop: Option<oneshot::Sender<Stop>>,
+    /// Once the task has told.
+    end: Option<End>,
 }
 
 impl ManagedStream {
     /// Begins to read.
     pub(super) fn start(reader: LogReader) -> Self {
         let (stop, stopped) = oneshot::channel();
-        Self { task: OwnedTask::spawn(read(reader, stopped)), stop: Some(stop) }
+        Self { task: OwnedTask::spawn(read(reader, stopped)), stop: Some(stop), end: None }
     }
 
-    /// Waits for the stream's end. Cancel-safe; not to be called again once it has answered.
+    /// Waits for the stream's end. Cancel-safe.
     pub(super) async fn ended(&mut self) -> End {
-        self.task.join().await.unwrap_or_else(|panicked| {
+        if let Some(end) = self.end {
+            return end;
+        }
+        let end = self.task.join().await.unwrap_or_else(|panicked| {
             crate::log::say(format_args!("a log stream is opened again: {panicked}"));
             End::Broken
-        })
+        });
+        *self.end.insert(end)
     }
 
     /// Closes this stream once the chunk in hand is delivered, and goes on with `next`: which lines of it are new is
@@ -92,13 +99,16 @@ async fn read(mut reader: LogReader, mut stop: oneshot::Receiver<Stop>) -> End {
             let Some(chunk) = chunk else { break };
             reader.take(&chunk).await?;
         }
-        Ok::<_, EngineError>(End::Complete)
+        Ok::<_, ReadError>(End::Complete)
     };
-    // Which error it was is the same to whoever opens the stream again.
-    read.await.unwrap_or(End::Broken)
+    read.await.unwrap_or_else(|error| match error {
+        ReadError::Apart => End::Apart,
+        // Which error it was is the same to whoever opens the stream again.
+        ReadError::Engine(_) | ReadError::Frame(_) => End::Broken,
+    })
 }
 
-async fn read_until_quiet(reader: &mut LogReader) -> Result<End, EngineError> {
+async fn read_until_quiet(reader: &mut LogReader) -> Result<End, ReadError> {
     while let Ok(chunk) = timeout(QUIET, reader.next_chunk()).await {
         let Some(chunk) = chunk? else { return Ok(End::Complete) };
         reader.take(&chunk).await?;

@@ -37,6 +37,8 @@ struct Script {
     log_breaks: usize,
     /// After this many entries, each log stream goes back by as many, once: what dockerd does when a log is rotated.
     goes_back: Option<(usize, usize)>,
+    /// The `tail` of every log stream that was asked for.
+    tails: Vec<Option<usize>>,
     starts: i64,
 }
 
@@ -144,8 +146,22 @@ impl Engine {
         self.change(|script| script.log_breaks += 1);
     }
 
+    /// The same, and lines on stdout of `(nanos, text)` that none of the broken streams tells.
+    pub(crate) fn break_logs_and_print(&self, id: &str, lines: impl Iterator<Item = (i64, String)>) {
+        self.change(|script| {
+            script.log_breaks += 1;
+            let log = &mut script.containers.get_mut(id).unwrap().log;
+            log.extend(lines.map(|(nanos, text)| Entry { nanos, stderr: false, text }));
+        });
+    }
+
     pub(crate) fn let_logs_go_back(&self, after: usize, by: usize) {
         self.change(|script| script.goes_back = Some((after, by)));
+    }
+
+    /// The `tail` of every log stream that was asked for so far, in their order.
+    pub(crate) fn tails(&self) -> Vec<Option<usize>> {
+        self.world.script().tails.clone()
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -227,8 +243,12 @@ impl World {
 
     async fn tell_log(self: Arc<Self>, id: String, query: LogQuery, out: Out) {
         let mut changed = self.changed.subscribe();
-        let breaks = self.script().log_breaks;
-        let mut at = 0;
+        let (breaks, mut at) = {
+            let mut script = self.script();
+            script.tails.push(query.tail);
+            let printed = script.containers.get(&id).map_or(0, |container| container.log.len());
+            (script.log_breaks, query.tail.map_or(0, |tail| printed.saturating_sub(tail)))
+        };
         let mut may_go_back = true;
         loop {
             changed.mark_unchanged();
@@ -318,6 +338,7 @@ fn whole(status: StatusCode, body: String) -> Response<Body> {
 struct LogQuery {
     /// In nanoseconds; 0, the beginning of time, when none was given.
     since: i64,
+    tail: Option<usize>,
     follow: bool,
 }
 
@@ -326,6 +347,7 @@ impl LogQuery {
         let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
         Self {
             since: value("since").map_or(0, |since| since.replace('.', "").parse().unwrap()),
+            tail: value("tail").map(|tail| tail.parse().unwrap()),
             follow: value("follow") == Some("1"),
         }
     }

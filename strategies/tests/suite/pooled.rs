@@ -45,6 +45,35 @@ async fn a_thousand_rotations_lose_and_double_nothing_and_leave_nothing_behind()
     })
     .await;
     assert_eq!(metrics.errors.get(ErrorKind::Engine), 0);
+    assert_eq!(metrics.streams_widened.get(), 0);
+    let whole_logs = place.engine.tails().iter().filter(|tail| tail.is_none()).count() as u64;
+    // `silent` had nothing to begin from for the first 24 rounds.
+    assert!(whole_logs < 2 + metrics.stream_rotations.get() / 2, "{whole_logs} streams read the whole log");
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_after_what_was_captured_is_opened_again_further_back() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.engine.print("a", 0, "0");
+    let arm = place.start(Pooled::new(NEVER));
+    eventually("the first line", || place.sink.texts("a").len() == 1).await;
+    let mut printed = 1;
+    for more in [100, 1_000, 20_000] {
+        // Two of each timestamp.
+        let lines = (printed..printed + more).map(|number| (i64::try_from(number / 2).unwrap(), number.to_string()));
+        place.engine.break_logs_and_print("a", lines);
+        printed += more;
+        eventually("all lines", || place.sink.texts("a").len() >= printed).await;
+        assert_eq!(place.sink.texts("a"), numbers(printed));
+    }
+    assert_eq!(
+        place.engine.tails(),
+        [None, Some(128), Some(128), Some(8192), Some(128), Some(8192), None],
+        "as far back as is needed and no further"
+    );
+    assert_eq!(arm.metrics().streams_widened.get(), 3);
     arm.stop().await;
 }
 
