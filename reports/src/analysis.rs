@@ -5,6 +5,7 @@
 
 pub mod attribution;
 pub mod cost;
+pub mod engine_side;
 pub mod growth;
 pub mod lives;
 pub mod rate_tracker;
@@ -13,6 +14,7 @@ pub mod trend;
 
 pub use attribution::GroupGrowth;
 pub use cost::Cost;
+pub use engine_side::EngineSide;
 pub use growth::{Growth, Metric, Window};
 pub use lives::Life;
 pub use rate_tracker::{RateTracker, Rates};

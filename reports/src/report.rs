@@ -4,14 +4,11 @@ mod charts;
 
 use std::path::Path;
 
-use crate::analysis::{Cost, GroupGrowth, Life, Timeline, Window};
+use crate::analysis::{Cost, Life, Timeline, Window};
 use crate::record::{RecordError, Recording, RunDir, replace};
 use crate::render;
 use crate::render::png::{Chart, ChartError};
 use crate::verdict::{RunVerdict, judge};
-
-/// Groups of descriptors shown of each subject.
-const GROUPS_SHOWN: usize = 5;
 
 /// Finished data: a renderer computes nothing.
 #[derive(Debug, Clone)]
@@ -24,8 +21,6 @@ pub struct Report<'a> {
     pub timeline: Timeline,
     /// What each arm's work cost, in the order of the scenario.
     pub costs: Vec<(&'a str, Cost)>,
-    /// The descriptors that grew most: the arms', the engine's, the harness's.
-    pub grown: Vec<GroupGrowth>,
     /// File names and what is in them.
     pub charts: Vec<(&'static str, Chart)>,
 }
@@ -59,10 +54,8 @@ impl<'a> Report<'a> {
             let lives = Life::all_of(recording, arm);
             (arm, Cost::of(&Window::of_arm(recording, &timeline, arm, &lives)))
         };
-        let grown = |subject| GroupGrowth::all_of(recording, &timeline, subject).into_iter().take(GROUPS_SHOWN);
         Self {
             costs: arms().map(cost).collect(),
-            grown: arms().chain(["engine", "harness"]).flat_map(grown).collect(),
             charts: charts::all(recording, verdict, &timeline),
             recording,
             verdict,

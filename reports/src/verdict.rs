@@ -17,7 +17,7 @@ mod rules;
 use leaksoak_scenarios::{Arm, Expect};
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Growth, Life, Metric, Timeline, Window};
+use crate::analysis::{EngineSide, GroupGrowth, Growth, Life, Metric, Timeline, Window};
 use crate::record::Recording;
 pub use control::Proof;
 use rules::{ArmCase, GrowthRule};
@@ -134,6 +134,10 @@ pub struct RunVerdict {
     pub harness: Vec<CriterionResult>,
     /// The growth of the engine's daemon. Not judged: with several arms it is nobody's alone.
     pub engine_growth: Vec<EngineGrowth>,
+    /// What grew, by group of descriptors and by spawn site: the arms', the engine's, the harness's, most first.
+    pub grown: Vec<GroupGrowth>,
+    /// How the engine's growth goes with what the arms left open; `None`: nothing grew that both sides hold.
+    pub engine_side: Option<EngineSide>,
     /// What was torn or missing in the recording, and what else a reader should know.
     pub notes: Vec<String>,
 }
@@ -222,6 +226,8 @@ pub fn judge(recording: &Recording) -> RunVerdict {
     let scenario = &recording.info.scenario;
     let arms: Vec<ArmVerdict> = scenario.arms.iter().map(|arm| judge_arm(recording, &timeline, arm)).collect();
     let harness = judge_harness(recording, &timeline);
+    let names: Vec<&str> = scenario.arms.iter().map(|arm| arm.name.as_str()).collect();
+    let grown = grown(recording, &timeline, &names);
     let findings = findings(&arms, &harness, &timeline);
     let outcomes: Vec<Outcome> = findings.iter().map(|(outcome, _)| *outcome).collect();
     let ranked = [Outcome::Fail, Outcome::Invalid, Outcome::Inconclusive];
@@ -244,6 +250,8 @@ pub fn judge(recording: &Recording) -> RunVerdict {
         arms,
         harness,
         engine_growth: engine_growth(recording, &timeline),
+        engine_side: EngineSide::of(&grown, &names, &Window::of_subject(recording, &timeline, "engine")),
+        grown,
         notes,
         partial: timeline.partial,
     }
@@ -297,6 +305,15 @@ fn judge_harness(recording: &Recording, timeline: &Timeline) -> Vec<CriterionRes
         .filter(|rule| !window.points(rule.metric).is_empty())
         .map(|rule| rules::growth(&window, &rule))
         .collect()
+}
+
+fn grown(recording: &Recording, timeline: &Timeline, arms: &[&str]) -> Vec<GroupGrowth> {
+    let of_arm = |arm: &&str| {
+        let lives = Life::all_of(recording, arm);
+        GroupGrowth::all_of(recording, &Window::of_arm(recording, timeline, arm, &lives), arm)
+    };
+    let of_other = |subject| GroupGrowth::all_of(recording, &Window::of_subject(recording, timeline, subject), subject);
+    arms.iter().flat_map(of_arm).chain(["engine", "harness"].into_iter().flat_map(of_other)).collect()
 }
 
 fn engine_growth(recording: &Recording, timeline: &Timeline) -> Vec<EngineGrowth> {

@@ -133,19 +133,29 @@ fn positive_zero(text: String) -> String {
     }
 }
 
-/// With engine ids, runs of 64 hexadecimal digits, cut to the 12 that the engine's own tools show.
+/// With engine ids cut to the 12 digits that the engine's own tools show.
 pub(crate) fn short_ids(text: &str) -> String {
+    with_ids(text, |id| &id[..12])
+}
+
+/// With `*` for engine ids: what differs only in them becomes the same.
+pub(crate) fn fold_ids(text: &str) -> String {
+    with_ids(text, |_| "*")
+}
+
+/// With something else in the place of engine ids, which are runs of 64 hexadecimal digits.
+fn with_ids(text: &str, shown: impl Fn(&str) -> &str) -> String {
     const ID: usize = 64;
-    const SHORT: usize = 12;
-    let mut short = String::with_capacity(text.len());
+    let mut with = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
         let digits = rest[start..].find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len() - start);
-        let kept = if digits == ID { SHORT } else { digits };
-        short.push_str(&rest[..start + kept]);
+        let (before, run) = (&rest[..start], &rest[start..start + digits]);
+        with.push_str(before);
+        with.push_str(if digits == ID { shown(run) } else { run });
         rest = &rest[start + digits..];
     }
-    short + rest
+    with + rest
 }
 
 /// A text from outside on one line, with nothing in it that a terminal would obey: control characters and those that
@@ -175,6 +185,7 @@ mod tests {
         assert_eq!(short_ids(&format!("/var/{id}/{id}-json.log")), "/var/0123456789ab/0123456789ab-json.log");
         assert_eq!(short_ids("/run/docker.sock é deadbeef"), "/run/docker.sock é deadbeef");
         assert_eq!(short_ids(&format!("{id}0")), format!("{id}0"));
+        assert_eq!(fold_ids(&format!("/var/{id}/{id}-json.log")), "/var/*/*-json.log");
     }
 
     #[test]

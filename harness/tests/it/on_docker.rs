@@ -96,6 +96,7 @@ fn clean_arms_pass_and_the_control_fails() {
         "samples.csv",
         "checkpoints.csv",
         "fd_groups.csv",
+        "task_groups.csv",
         "events.jsonl",
         "ledger.json",
         "verdict.json",
@@ -120,12 +121,44 @@ fn clean_arms_pass_and_the_control_fails() {
     assert_eq!(docker.containers_of(&place.out()), 0);
 
     let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_naive_is_named_as_the_one_who_leaks(&said);
     let again = leaksoak(&["report", place.out().to_str().unwrap(), "--json"]).output().unwrap();
     assert_eq!(
         serde_json::from_slice::<serde_json::Value>(&again.stdout).unwrap(),
         said,
         "the report is made from the directory alone"
     );
+}
+
+/// Its descriptors by the engine's socket, its tasks by file and line, and the engine's growth as what it left open.
+fn assert_naive_is_named_as_the_one_who_leaks(verdict: &serde_json::Value) {
+    let most = |subject: &str, metric: &str| {
+        let grown = verdict["grown"].as_array().unwrap();
+        let mut of = grown.iter().filter(|group| group["subject"] == subject && group["metric"] == metric);
+        of.next().unwrap_or_else(|| panic!("no {metric} of {subject} grew: {grown:?}")).clone()
+    };
+    let sockets = most("naive", "fds");
+    assert!(sockets["target"].as_str().unwrap().ends_with("docker.sock"), "{sockets}");
+    assert!(sockets["share_pct"].as_f64().unwrap() > 90.0, "{sockets}");
+    let sites: Vec<&str> = verdict["grown"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|group| group["subject"] == "naive" && group["metric"] == "tasks")
+        .map(|group| group["target"].as_str().unwrap())
+        .collect();
+    let in_file = |file: &str| {
+        sites.iter().any(|site| {
+            site.split_once(".rs:").is_some_and(|(path, line)| path.contains(file) && line.parse::<u32>().is_ok())
+        })
+    };
+    assert!(in_file("strategies/src/naive") && in_file("hyper-util"), "reader and connection: {sites:?}");
+
+    let side = &verdict["engine_side"];
+    assert_eq!((&side["matches"], &side["arms"][0]["arm"]), (&true.into(), &"naive".into()), "{side}");
+    let held = &side["held_per_connection"];
+    assert!((2.7..3.3).contains(&held["fds"].as_f64().unwrap()), "{held}");
+    assert!((4.0..6.0).contains(&held["tasks"].as_f64().unwrap()), "{held}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Its first line says the verdict, the scenario and the engine. It is readable as text, too: its tables are aligned.
 
 mod escape;
+mod grown;
 mod judged;
 mod recorded;
 mod table;
@@ -27,7 +28,7 @@ pub fn markdown(report: &Report<'_>) -> String {
         judged::other_criteria(report),
         recorded::lines(report),
         recorded::costs(report),
-        recorded::attribution(report),
+        grown::grown(report),
         recorded::checkpoints(report),
         recorded::events(report),
         judged::harness_and_engine(report),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a helper of a test unwraps fails the test, as it should")]
 
+mod attribution;
 mod charts;
 mod files;
 mod golden;

@@ -196,10 +196,10 @@ impl Plan {
         let mut samples = Vec::new();
         for elapsed_s in (0..=ticks).map(|tick| tick as f64 * self.sample_every_s) {
             samples.extend(arms.iter().map(|arm| arm_sample(arm, elapsed_s)));
-            let leaked: f64 =
-                arms.iter().map(|arm| if arm.is_up(elapsed_s) { (arm.fds)(elapsed_s) - 30.0 } else { 0.0 }).sum();
+            let leaked = leaked(arms, elapsed_s);
             samples.push(Sample {
                 fds: Some(whole(90.0 + leaked * 3.0)),
+                tasks: (elapsed_s % 2.0 < 0.1).then(|| whole(40.0 + leaked * 5.0)),
                 threads: Some(19),
                 ..blank("engine", elapsed_s)
             });
@@ -266,9 +266,25 @@ impl Plan {
                     recording.task_groups.push(site("strategies/src/naive.rs:99", readers));
                 }
             }
+            // An engine holds a connection, an inotify instance and the log for every reader that is left to it.
+            let held = whole(leaked(arms, elapsed_s));
+            let mut engine = |kind, target: &str, count| {
+                recording.fd_groups.push(group(number, "engine", kind, target, count));
+            };
+            engine("socket", "/var/run/docker.sock", 30 + held);
+            engine("inotify", "", 10 + held);
+            for (container, count) in [("c", held / 2), ("d", held - held / 2)] {
+                let id = container.repeat(64);
+                engine("file", &format!("/var/lib/docker/containers/{id}/{id}-json.log"), 5 + count);
+            }
             recording.fd_groups.push(group(number, "harness", "socket", "", 25));
         }
     }
+}
+
+/// Descriptors that the arms hold beyond what they began with.
+fn leaked(arms: &[Script], elapsed_s: f64) -> f64 {
+    arms.iter().map(|arm| if arm.is_up(elapsed_s) { ((arm.fds)(elapsed_s) - 30.0).max(0.0) } else { 0.0 }).sum()
 }
 
 fn arm_sample(arm: &Script, elapsed_s: f64) -> Sample {

@@ -1,7 +1,5 @@
 //! What was judged: arms, growth, the other criteria, the harness.
 
-use leaksoak_scenarios::Expect;
-
 use super::escape::{code, escape};
 use super::table::Align::{Left, Right};
 use super::table::Table;
@@ -159,10 +157,6 @@ pub(super) fn harness_and_engine(report: &Report<'_>) -> String {
     if table.is_empty() {
         return String::new();
     }
-    let shared = if report.verdict.arms.iter().any(|arm| arm.expect == Expect::Fail) {
-        "\nThe engine's daemon serves all arms at once, controls included: what it holds for them cannot be told apart by its counts.\n"
-    } else {
-        ""
-    };
-    format!("## The harness and the engine\n\n{table}{shared}")
+    let engine = if report.verdict.engine_growth.is_empty() { String::new() } else { super::grown::engine(report) };
+    format!("## The harness and the engine\n\n{table}\n{engine}")
 }

@@ -1,4 +1,4 @@
-//! What was recorded and is shown without judgement: lines, costs, what grew, checkpoints, events.
+//! What was recorded and is shown without judgement: lines, costs, checkpoints, events.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::table::Table;
 use crate::record::checkpoints::Checkpoint;
 use crate::record::events::{Event, EventRecord, Exit};
 use crate::report::Report;
-use crate::words::{bytes, count, latency, rate, short_ids, signed_count, span};
+use crate::words::{bytes, count, latency, rate, signed_count, span};
 
 /// Checkpoints shown of each arm: the first, the last, and evenly between.
 const CHECKPOINTS_SHOWN: usize = 16;
@@ -70,36 +70,6 @@ pub(super) fn costs(report: &Report<'_>) -> String {
         ]);
     }
     format!("## Cost\n\nResident memory, and processor time in user mode and in the kernel, after warm-up.\n\n{table}")
-}
-
-pub(super) fn attribution(report: &Report<'_>) -> String {
-    let mut table = Table::new([
-        ("of", Left),
-        ("kind", Left),
-        ("target", Left),
-        ("first", Right),
-        ("last", Right),
-        ("change", Right),
-        ("per minute", Right),
-    ]);
-    for group in &report.grown {
-        table.row([
-            code(&group.subject),
-            escape(&group.kind),
-            code(&short_ids(&group.target)),
-            count(group.first),
-            count(group.last),
-            signed_count(group.last as f64 - group.first as f64),
-            group.per_min.map_or(UNKNOWN.to_owned(), rate),
-        ]);
-    }
-    if table.is_empty() {
-        return String::new();
-    }
-    format!(
-        "## What grew\n\nOpen descriptors by kind and target, from the first checkpoint after warm-up to the last; the five that \
-grew most of each.\n\n{table}"
-    )
 }
 
 pub(super) fn checkpoints(report: &Report<'_>) -> String {
