@@ -12,6 +12,7 @@ use crate::workload::arguments::Arguments;
 
 mod check;
 mod clean;
+mod dlq;
 mod doctor;
 mod report;
 mod run;
@@ -61,6 +62,11 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Lines that the arms of a run could not deliver: show them, deliver them, drop them
+    Dlq {
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
     /// Say what will and what will not work on this machine
     Doctor,
     /// Print a shell completion script
@@ -78,6 +84,40 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum DlqCommand {
+    /// Say how many dead letters each arm has, and why
+    List {
+        #[command(flatten)]
+        args: DlqArgs,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Deliver them to the run's sink while the run lives, or to another; what is refused again is kept
+    Replay {
+        #[command(flatten)]
+        args: DlqArgs,
+        /// Deliver to the sink on this Unix socket
+        #[arg(long, value_name = "SOCKET")]
+        sink: Option<PathBuf>,
+    },
+    /// Remove them
+    Drop {
+        #[command(flatten)]
+        args: DlqArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct DlqArgs {
+    /// The run directory
+    directory: PathBuf,
+    /// Only this arm's (may be repeated)
+    #[arg(long = "arm", value_name = "NAME")]
+    arms: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -150,6 +190,7 @@ pub fn main() -> ExitCode {
         Some(Command::Scenarios { name }) => scenarios::scenarios(name.as_deref()),
         Some(Command::Check { scenario, overrides }) => check::check(&scenario, overrides),
         Some(Command::Clean { all }) => clean::clean(all),
+        Some(Command::Dlq { command }) => dlq::dlq(command),
         Some(Command::Doctor) => doctor::doctor(),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

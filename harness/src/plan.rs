@@ -69,6 +69,7 @@ impl Plan {
                 config: ArmConfig {
                     name: arm.name.clone(),
                     strategy: arm.strategy.clone(),
+                    delivery: scenario.delivery,
                     engine_socket: engine.socket.to_owned(),
                     api_version: engine.api_version.to_owned(),
                     label: format!("{LABEL_RUN}={run}"),

@@ -212,6 +212,8 @@ fn tell(event: &Event) -> Option<String> {
             format!("arm {arm} {}{words}", describe(*exit))
         }
         Event::ContainerGone { container, reason } => format!("container {container} is gone: {}", printable(reason)),
+        Event::FaultBegan { fault } => format!("fault begins: {}", printable(fault)),
+        Event::FaultEnded { fault } => format!("fault ends: {}", printable(fault)),
         Event::EngineLost { reason } => format!("the engine is lost: {}", printable(reason)),
         Event::Gap { missed_ticks } => format!("{missed_ticks} ticks missed"),
         Event::Interrupted { signal } => format!("{signal}: ending early, the report will be partial"),

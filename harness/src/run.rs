@@ -36,6 +36,7 @@ mod ending;
 mod engine_probe;
 pub mod lifecycle;
 mod measure;
+mod schedule;
 mod setup;
 
 /// Distance of two looks at something that is awaited.
@@ -124,7 +125,7 @@ impl<'a> Running<'a> {
         let (warmup, duration) = (scenario.warmup.as_duration(), scenario.duration.as_duration());
         Self {
             clock: Clock::starting_now(),
-            lifecycle: Lifecycle::new(warmup, duration, &names),
+            lifecycle: Lifecycle::new(warmup, duration, &names, schedule::of(scenario)),
             sampler: Sampler::default(),
             engine_probe: None,
             board: Board::new(&names, warmup.as_secs_f64()),

@@ -9,6 +9,7 @@
 pub mod catalog;
 
 mod criteria;
+mod delivery;
 mod document;
 mod error;
 mod load;
@@ -18,7 +19,11 @@ mod scenario;
 mod units;
 
 pub use criteria::Criteria;
+pub use delivery::Delivery;
 pub use error::ScenarioError;
 pub use load::{Overrides, load};
-pub use scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Mistake, Restart, Scenario, SinkRules, Strategy};
+pub use scenario::{
+    Arm, ContainerGroup, Expect, Load, LogRotation, Mistake, Restart, Scenario, SinkFault, SinkFaultKind, SinkRules,
+    Strategy,
+};
 pub use units::{Bytes, Rate, Span, UnitError};

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use check::{MAX_CONTAINERS, RuleError};
 
 use crate::criteria::Criteria;
+use crate::delivery::Delivery;
 use crate::scenario::{Expect, Mistake, Restart};
 use crate::units::{Bytes, Rate, Span};
 
@@ -35,6 +36,8 @@ pub(crate) struct RawScenario {
     pub(crate) log: RawLog,
     #[serde(default)]
     pub(crate) sink: RawSink,
+    #[serde(default)]
+    pub(crate) delivery: Delivery,
     pub(crate) arms: Vec<RawArm>,
     #[serde(default)]
     pub(crate) criteria: Criteria,
@@ -81,6 +84,35 @@ pub(crate) struct RawLog {
 pub(crate) struct RawSink {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refuse_older_than: Option<Span>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) faults: Vec<RawSinkFault>,
+}
+
+/// `[[sink.faults]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, `[[sink.faults]]`")]
+pub(crate) struct RawSinkFault {
+    pub(crate) kind: SinkFaultWord,
+    pub(crate) from: Span,
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub(crate) lasts: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pct: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delay: Option<Span>,
+}
+
+/// `kind = "..."`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SinkFaultWord {
+    Down,
+    Cut,
+    Answer,
+    Refuse,
+    Slow,
 }
 
 /// `[[arms]]`
@@ -159,6 +191,29 @@ impl StrategyKind {
             Self::Naive => &["rotate_every", "mistake"],
             Self::Hybrid => &["rotate_every", "as_archived"],
             Self::Idle => &[],
+        }
+    }
+}
+
+impl SinkFaultWord {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Cut => "cut",
+            Self::Answer => "answer",
+            Self::Refuse => "refuse",
+            Self::Slow => "slow",
+        }
+    }
+
+    /// The keys that have a meaning with it and not with every fault; all of them are needed.
+    pub(crate) fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Down => &[],
+            Self::Cut | Self::Refuse => &["pct"],
+            Self::Answer => &["status", "pct"],
+            Self::Slow => &["delay"],
         }
     }
 }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::criteria::Criteria;
+use crate::delivery::Delivery;
 use crate::raw::RawScenario;
 use crate::units::{Bytes, Rate, Span};
 
@@ -34,6 +35,8 @@ pub struct Scenario {
     pub log: LogRotation,
     /// How the sink treats what it is sent.
     pub sink: SinkRules,
+    /// How every arm hands its lines to the sink.
+    pub delivery: Delivery,
     /// At least one; names unique. In a scenario as written, at least one of them is `Expect::Pass`.
     pub arms: Vec<Arm>,
     /// What each arm is held to.
@@ -82,10 +85,52 @@ pub struct LogRotation {
 }
 
 /// How the sink treats what it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SinkRules {
     /// Lines whose own timestamp is older than this are refused, as log stores do. `None`: nothing is refused.
     pub refuse_older_than: Option<Span>,
+    /// What it does wrong, and when. Faults may overlap.
+    pub faults: Vec<SinkFault>,
+}
+
+/// Something that the sink does wrong for a while.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SinkFault {
+    /// What.
+    pub kind: SinkFaultKind,
+    /// When it begins, from the run's zero; before the run's end.
+    pub from: Span,
+    /// How long it lasts; `None`: to the end of the run.
+    pub lasts: Option<Span>,
+}
+
+/// What a sink can do wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SinkFaultKind {
+    /// It takes no connection and breaks those it has.
+    Down,
+    /// It breaks the connection without an answer, for so many of a hundred requests; nothing of them is counted.
+    Cut {
+        /// Above 0, up to 100.
+        pct: f64,
+    },
+    /// It answers with an error status, for so many of a hundred requests; nothing of them is counted.
+    Answer {
+        /// 429, or 500 to 599.
+        status: u16,
+        /// Above 0, up to 100.
+        pct: f64,
+    },
+    /// It refuses so many of a hundred lines, one by one, and takes the rest.
+    Refuse {
+        /// Above 0, up to 100.
+        pct: f64,
+    },
+    /// It answers this much later.
+    Slow {
+        /// At least 1 ms, at most 1 min.
+        delay: Span,
+    },
 }
 
 /// One strategy under test.

@@ -68,16 +68,16 @@ fn a_scenario_that_cannot_be_found_is_told_with_what_there_is() {
     insta::assert_snapshot!(all(["smok", "nightly", "churn", "./no-such.toml", "/", "mine.toml/x"].map(said)), @r##"
 no scenario is called `smok`
   did you mean `smoke`?
-  built in: smoke, soak-30m, nightly-48h
+  built in: smoke, sink-outage, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./smok.toml`
 
 no scenario is called `nightly`
   did you mean `nightly-48h`?
-  built in: smoke, soak-30m, nightly-48h
+  built in: smoke, sink-outage, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./nightly.toml`
 
 no scenario is called `churn`
-  built in: smoke, soak-30m, nightly-48h
+  built in: smoke, sink-outage, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./churn.toml`
 
 cannot read the scenario ./no-such.toml: No such file or directory (os error 2)
@@ -153,7 +153,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
     ]), @r##"
 mine.toml:4: unknown key `warm_up`
   did you mean `warmup`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, delivery, arms, criteria
 
 mine.toml:23: unknown key `arms.pooled.rotate_evry`
   did you mean `rotate_every`?
@@ -161,7 +161,7 @@ mine.toml:23: unknown key `arms.pooled.rotate_evry`
 
 mine.toml:17: unknown key `logs`
   did you mean `log`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, delivery, arms, criteria
 
 mine.toml:18: unknown key `log.zzz`
   known here: max_size, max_file
@@ -175,7 +175,7 @@ mine.toml:14: unknown key `containers.1.bursts`
   known here: count, load, rate, burst, every, line_bytes
 
 mine.toml:4: unknown key `\u{1b}[31mred`
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, delivery, arms, criteria
 "##);
 }
 
@@ -383,6 +383,97 @@ mine.toml:20: `arms` has only controls (`expect = "fail"`)
 }
 
 #[test]
+fn a_sink_that_cannot_be_is_told_with_a_remedy() {
+    let fault = |keys: &str| said_with("[criteria]", &format!("[[sink.faults]]\n{keys}\n[criteria]"));
+    insta::assert_snapshot!(all([
+        fault("kind = \"dwn\"\nfrom = \"1m\""),
+        fault("kind = \"down\""),
+        fault("kind = \"down\"\nfrom = \"1h\""),
+        fault("kind = \"down\"\nfrom = \"1m\"\nfor = \"0s\""),
+        fault("kind = \"down\"\nfrom = \"1m\"\npct = 5"),
+        fault("kind = \"refuse\"\nfrom = \"1m\""),
+        fault("kind = \"refuse\"\nfrom = \"1m\"\npct = 0"),
+        fault("kind = \"answer\"\nfrom = \"1m\"\npct = 5\nstatus = 404"),
+        fault("kind = \"slow\"\nfrom = \"1m\"\ndelay = \"2m\""),
+    ]), @r##"
+mine.toml:31: `sink.faults.0.kind` is "dwn", not one of down, cut, answer, refuse, slow
+  did you mean `down`?
+
+mine.toml:30: `sink.faults.0.from` is missing
+  add it: it has no default
+
+mine.toml:32: `sink.faults.0.from` is 1h, and the whole run (10m) is no longer
+  let it begin earlier, or make `duration` longer
+
+mine.toml:33: `sink.faults.0.for` is 0s
+  use a longer time, or leave it out for the rest of the run
+
+mine.toml:33: `sink.faults.0.pct` has no meaning with `kind = "down"`
+  take it out, or choose another kind
+
+mine.toml:30: `sink.faults.0.pct` is missing: `kind = "refuse"` needs it
+  write `pct = 5`
+
+mine.toml:33: `sink.faults.0.pct` is 0
+  use a percentage above 0, up to 100
+
+mine.toml:34: `sink.faults.0.status` is 404
+  use 429 or 500 to 599: with any other, an agent is right to give the lines up
+
+mine.toml:33: `sink.faults.0.delay` is 2m
+  use 1ms to 1m
+"##);
+}
+
+#[test]
+fn a_delivery_that_cannot_be_is_told_with_a_remedy() {
+    let delivery = |key: &str| said_with("[criteria]", &format!("[delivery]\n{key}\n[criteria]"));
+    insta::assert_snapshot!(all([
+        delivery("batch_line = 5"),
+        delivery("batch_lines = 0"),
+        delivery("batch_bytes = \"8MiB\""),
+        delivery("batch_wait = \"1h\""),
+        delivery("retry_first = \"0s\""),
+        delivery("retry_limit = \"1ms\""),
+        delivery("breaker_failures = 0"),
+        delivery("breaker_open = \"1ms\""),
+        delivery("dead_letter_bytes = \"1B\""),
+        delivery("dead_letter_files = 101"),
+    ]), @r##"
+mine.toml:31: unknown key `delivery.batch_line`
+  did you mean `batch_lines`?
+  known here: batch_lines, batch_bytes, batch_wait, queued_batches, retry_first, retry_limit, give_up_after, breaker_failures, breaker_open, dead_letter_bytes, dead_letter_files
+
+mine.toml:31: `delivery.batch_lines` is 0
+  use 1 to 100000
+
+mine.toml:31: `delivery.batch_bytes` is 8MiB
+  use 1KiB to 4MiB: the sink takes 8MiB at once
+
+mine.toml:31: `delivery.batch_wait` is 1h
+  use at most 1m
+
+mine.toml:31: `delivery.retry_first` is 0s
+  use 1ms or longer
+
+mine.toml:31: `delivery.retry_limit` is 1ms, shorter than `retry_first` (50ms)
+  make it at least as long: pauses grow from the one to the other
+
+mine.toml:31: `delivery.breaker_failures` is 0
+  use 1 to 1000
+
+mine.toml:31: `delivery.breaker_open` is 1ms
+  use 10ms or longer
+
+mine.toml:31: `delivery.dead_letter_bytes` is 1B
+  use 4KiB or more
+
+mine.toml:31: `delivery.dead_letter_files` is 101
+  use 1 to 100
+"##);
+}
+
+#[test]
 fn an_empty_list_is_told_with_what_to_add() {
     let head = "name = 'x'\nduration = '1m'\nwarmup = '1s'\n";
     let said = |rest: &str| said_of(format!("{head}{rest}").as_bytes(), &Overrides::default());
@@ -433,7 +524,7 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set durations=2m`: unknown key `durations`
   did you mean `duration`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, delivery, arms, criteria
 
 `--set criteria.los_pct=2`: unknown key `criteria.los_pct`
   did you mean `loss_pct`?
@@ -441,7 +532,7 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set critera.loss_pct=2`: unknown key `critera`
   did you mean `criteria`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, containers, log, sink, delivery, arms, criteria
 
 `--set arms.nave.expect=pass`: no `arms.nave` in this scenario
   did you mean `naive`?

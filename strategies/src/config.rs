@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use leaksoak_scenarios::Strategy;
+use leaksoak_scenarios::{Delivery, Strategy};
 use serde::{Deserialize, Serialize};
 
 /// The whole of an arm's instructions.
@@ -13,6 +13,9 @@ pub struct ArmConfig {
     pub name: String,
     /// What to do.
     pub strategy: Strategy,
+    /// How lines are handed to the sink.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// The engine's Unix socket.
     pub engine_socket: PathBuf,
     /// Engine API version to ask for, e.g. `1.41`.

@@ -6,12 +6,15 @@
 //! - Memory is bounded: when the queue is full, [`Delivery::deliver`] waits, and with it whoever reads the containers.
 //! - At least once: a batch is repeated (exponential backoff with jitter) until it is acknowledged; a batch whose
 //!   acknowledgement was lost arrives twice.
+//! - A sink that fails again and again is left alone for a while (the circuit breaker), and then tried with one batch.
 //! - Nothing is lost silently: what the sink refuses, or does not take within [`Limits::give_up_after`], goes to the
-//!   dead-letter file; what even that cannot hold is counted as dropped, with the reason.
+//!   dead-letter files; what even those cannot hold is counted as dropped, with the reason.
 //! - A line's [`Ticket`] tells when its fate is decided, so that an offset need not move before.
 
 mod batch;
-mod dead_letter;
+pub mod breaker;
+pub mod dead_letter;
+mod limits;
 mod queue;
 mod retry;
 mod sink;
@@ -23,7 +26,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-pub use batch::Limits;
+pub use limits::Limits;
 pub use retry::Backoff;
 pub use sink::{Answer, Refusal, SinkClient, SinkError};
 
@@ -31,7 +34,8 @@ use crate::health::Health;
 use crate::line::Line;
 use crate::metrics::{DropReason, Metrics};
 use crate::task::OwnedTask;
-use dead_letter::DeadLetters;
+use breaker::Breaker;
+use dead_letter::{DeadLetterFiles, DeadLetters};
 use queue::Queue;
 use worker::Worker;
 
@@ -55,8 +59,8 @@ pub struct Destination {
     pub sink_socket: PathBuf,
     /// The arm under whose name the sink keeps account.
     pub arm: String,
-    /// The dead-letter file.
-    pub dead_letters: PathBuf,
+    /// The dead-letter files.
+    pub dead_letters: DeadLetterFiles,
 }
 
 /// Hands lines over; cheap to clone.
@@ -84,8 +88,8 @@ pub fn start(
     let worker = Worker {
         queue: Arc::clone(&queue),
         sink: SinkClient::new(&destination.sink_socket, &destination.arm, Arc::clone(&metrics)),
-        dead_letters: DeadLetters::new(&destination.dead_letters, limits.dead_letter_bytes, Arc::clone(&metrics)),
-        give_up_after: limits.give_up_after,
+        dead_letters: DeadLetters::new(destination.dead_letters.clone(), Arc::clone(&metrics)),
+        breaker: Breaker::new(limits.breaker),
         metrics: Arc::clone(&metrics),
         health,
     };
@@ -125,6 +129,11 @@ impl Delivery {
         self.queue.wait_until_settled(ticket).await;
     }
 
+    /// Other limits from now on; no line is lost by it.
+    pub fn set_limits(&self, limits: Limits) {
+        self.queue.set_limits(limits);
+    }
+
     /// From now on, refused lines are not put into the dead-letter file but handed to the caller, without bound.
     pub fn divert_refused(&self) -> mpsc::UnboundedReceiver<RefusedLine> {
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -145,12 +154,12 @@ impl Pipeline {
 }
 
 impl Destination {
-    /// The sink at `sink_socket`, and a dead-letter file in `state_dir`.
+    /// The sink at `sink_socket`, and dead-letter files in `state_dir`.
     pub fn new(sink_socket: &Path, arm: &str, state_dir: &Path) -> Self {
         Self {
             sink_socket: sink_socket.to_owned(),
             arm: arm.to_owned(),
-            dead_letters: state_dir.join("dead-letters.ndjson"),
+            dead_letters: DeadLetterFiles::in_dir(state_dir),
         }
     }
 }

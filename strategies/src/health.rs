@@ -1,4 +1,4 @@
-//! What an arm depends on (the engine, the sink), and whether each works at this moment.
+//! What an arm depends on (the engine, the sink, the disk), and whether each works at this moment.
 //!
 //! A dependency that was not reached yet counts as failed: an arm that answers `ok` has reached everything it needs.
 
@@ -13,6 +13,8 @@ pub enum Dependency {
     Engine,
     /// Where the lines go.
     Sink,
+    /// The arm's own files: offsets, dead letters.
+    Disk,
 }
 
 /// The state of one dependency.
@@ -41,6 +43,8 @@ pub struct Report {
     pub engine: State,
     /// The sink.
     pub sink: State,
+    /// The arm's own files.
+    pub disk: State,
 }
 
 /// The sum of the states.
@@ -56,7 +60,12 @@ pub enum Aggregate {
 impl Default for Health {
     fn default() -> Self {
         let unknown = State::Failed { error: "not reached yet".to_owned() };
-        Self(Mutex::new(Report { status: Aggregate::Degraded, engine: unknown.clone(), sink: unknown }))
+        Self(Mutex::new(Report {
+            status: Aggregate::Degraded,
+            engine: unknown.clone(),
+            sink: unknown.clone(),
+            disk: unknown,
+        }))
     }
 }
 
@@ -81,8 +90,9 @@ impl Health {
         match dependency {
             Dependency::Engine => report.engine = state,
             Dependency::Sink => report.sink = state,
+            Dependency::Disk => report.disk = state,
         }
-        let all_ok = report.engine == State::Ok && report.sink == State::Ok;
+        let all_ok = [&report.engine, &report.sink, &report.disk].into_iter().all(|state| *state == State::Ok);
         report.status = if all_ok { Aggregate::Ok } else { Aggregate::Degraded };
     }
 
@@ -103,6 +113,8 @@ mod tests {
         health.ok(Dependency::Engine);
         assert_eq!(health.report().status, Aggregate::Degraded);
         health.ok(Dependency::Sink);
+        assert_eq!(health.report().status, Aggregate::Degraded);
+        health.ok(Dependency::Disk);
         assert_eq!(health.report().status, Aggregate::Ok);
     }
 
@@ -110,12 +122,13 @@ mod tests {
     fn a_failure_says_what_failed_and_recovery_clears_it() {
         let health = Health::default();
         health.ok(Dependency::Sink);
+        health.ok(Dependency::Disk);
         health.failed(Dependency::Engine, &std::io::Error::other("connection refused"));
         insta::assert_snapshot!(
             serde_json::to_string(&health.report()).unwrap(),
-            @r#"{"status":"degraded","engine":{"status":"failed","error":"connection refused"},"sink":{"status":"ok"}}"#
+            @r#"{"status":"degraded","engine":{"status":"failed","error":"connection refused"},"sink":{"status":"ok"},"disk":{"status":"ok"}}"#
         );
         health.ok(Dependency::Engine);
-        assert_eq!(health.report(), Report { status: Aggregate::Ok, engine: State::Ok, sink: State::Ok });
+        assert_eq!(health.report().status, Aggregate::Ok);
     }
 }

@@ -4,6 +4,7 @@
 //! pool's. It ends with the strategy, with SIGTERM (what is read is delivered first, for at most [`FLUSH_TIME`]), or with
 //! its parent.
 
+mod disk;
 mod process;
 mod server;
 
@@ -117,8 +118,9 @@ async fn serve<S: Strategy>(config: ArmConfig, strategy: S, sites: Option<SpawnS
     let _probe = OwnedTask::spawn(probe(engine.clone(), Arc::clone(&metrics), Arc::clone(&health)));
 
     let destination = Destination::new(&config.sink_socket, &config.name, &config.state_dir);
-    let (delivery, pipeline) =
-        delivery::start(&destination, Limits::default(), Arc::clone(&metrics), Arc::clone(&health));
+    let limits = Limits::from(&config.delivery);
+    let (delivery, pipeline) = delivery::start(&destination, limits, Arc::clone(&metrics), Arc::clone(&health));
+    let _disk = OwnedTask::spawn(disk::watch(config.state_dir.clone(), Arc::clone(&health)));
 
     let (trigger, shutdown) = shutdown();
     let context = Context { config: Arc::new(config), engine, delivery, metrics, health, shutdown };

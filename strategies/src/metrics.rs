@@ -29,6 +29,22 @@ impl Counter {
     }
 }
 
+/// A figure that is set: a state, a size.
+#[derive(Debug, Default)]
+pub struct Level(AtomicU64);
+
+impl Level {
+    /// From now on it is this.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The figure now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The number of things alive, each of which holds a [`GaugeGuard`].
 #[derive(Debug, Default, Clone)]
 pub struct Gauge(Arc<AtomicU64>);
@@ -130,9 +146,9 @@ impl Label for ErrorKind {
 /// Why a line that was read will reach neither the sink nor the dead-letter file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropReason {
-    /// The dead-letter file has reached its limit.
+    /// The dead-letter files have reached their limit: it was the oldest, or longer than a file may be.
     DeadLettersFull,
-    /// The dead-letter file could not be written.
+    /// The dead-letter files could not be written.
     DeadLettersFailed,
     /// It is not in the format that the engine promises, so neither its time nor its text is known.
     Unparsable,
@@ -180,9 +196,13 @@ pub struct Metrics {
     pub errors: CounterBy<ErrorKind>,
     /// Requests to the sink that were repeated.
     pub retries: Counter,
+    /// 1 while the circuit breaker before the sink is open or half open, 0 while it is closed.
+    pub breaker_open: Level,
+    /// How often it has opened.
+    pub breaker_openings: Counter,
     /// Lines that the sink refused.
     pub lines_refused: Counter,
-    /// Lines written to the dead-letter file.
+    /// Lines written to the dead-letter files.
     pub dead_letters: Counter,
     /// Lines given up, by reason.
     pub lines_dropped: CounterBy<DropReason>,
@@ -231,8 +251,10 @@ impl Metrics {
         );
         text.counter_by("errors_total", "Errors by origin.", "kind", &self.errors);
         text.counter("retries_total", "Requests to the sink that were repeated.", &self.retries);
+        text.gauge("breaker_open", "1 while the breaker before the sink is not closed.", self.breaker_open.get());
+        text.counter("breaker_openings_total", "Times that the breaker has opened.", &self.breaker_openings);
         text.counter("lines_refused_total", "Lines refused by the sink.", &self.lines_refused);
-        text.counter("dead_letters_total", "Lines written to the dead-letter file.", &self.dead_letters);
+        text.counter("dead_letters_total", "Lines written to the dead-letter files.", &self.dead_letters);
         text.counter_by("lines_dropped_total", "Lines given up, by reason.", "reason", &self.lines_dropped);
         text.0
     }

@@ -16,6 +16,9 @@ impl Running<'_> {
         self.engine_probe = None;
         let phase = self.lifecycle.enter(Phase::Drain);
         self.carry_out([phase]);
+        if let Some(sink) = &self.sink {
+            sink.behave();
+        }
         let (mut ending, mut complete) = (ending, false);
         if !matches!(ending, Ending::EngineLost(_)) {
             complete = self.stop_containers().await;

@@ -1,6 +1,6 @@
 //! What a run does next: pure decisions. What happened goes in, operations come out; [`crate::run`] carries them out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use leaksoak_reports::record::events::{Event, Exit, Phase};
@@ -79,14 +79,29 @@ pub struct Lifecycle {
     alive: BTreeSet<String>,
     gone: BTreeSet<String>,
     pids: BTreeMap<String, u32>,
+    /// What is to be done at its time, the earliest first.
+    scheduled: VecDeque<(Duration, Operation)>,
 }
 
 impl Lifecycle {
-    /// The state before anything was started.
+    /// The state before anything was started. What is `scheduled` is done at its time while the run is measured.
     #[must_use]
-    pub fn new(warmup: Duration, duration: Duration, arms: &[String]) -> Self {
-        let alive = arms.iter().cloned().collect();
-        Self { phase: Phase::Setup, warmup, duration, alive, gone: BTreeSet::new(), pids: BTreeMap::new() }
+    pub fn new(
+        warmup: Duration,
+        duration: Duration,
+        arms: &[String],
+        mut scheduled: Vec<(Duration, Operation)>,
+    ) -> Self {
+        scheduled.sort_by_key(|(at, _)| *at);
+        Self {
+            phase: Phase::Setup,
+            warmup,
+            duration,
+            alive: arms.iter().cloned().collect(),
+            gone: BTreeSet::new(),
+            pids: BTreeMap::new(),
+            scheduled: scheduled.into(),
+        }
     }
 
     /// Where the run is.
@@ -142,6 +157,8 @@ impl Lifecycle {
         if self.phase == Phase::Warmup && elapsed >= self.warmup {
             operations.push(self.enter(Phase::Steady));
         }
+        let due = self.scheduled.partition_point(|(at, _)| *at <= elapsed);
+        operations.extend(self.scheduled.drain(..due).map(|(_, operation)| operation));
         if elapsed >= self.duration {
             operations.push(Operation::End(Ending::Complete));
         } else if self.alive.is_empty() {
@@ -217,7 +234,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn set_up() -> Lifecycle {
-        Lifecycle::new(2 * MINUTE, 30 * MINUTE, &["a".into(), "b".into()])
+        Lifecycle::new(2 * MINUTE, 30 * MINUTE, &["a".into(), "b".into()], Vec::new())
     }
 
     fn lifecycle() -> Lifecycle {
@@ -242,6 +259,19 @@ mod tests {
         assert_eq!(run.on(Input::Elapsed(2 * MINUTE)), [Operation::Record(Event::Phase { phase: Phase::Steady })]);
         assert_eq!(run.on(Input::Elapsed(29 * MINUTE)), []);
         assert_eq!(run.on(Input::Elapsed(30 * MINUTE)), [Operation::End(Ending::Complete)]);
+    }
+
+    #[test]
+    fn what_is_scheduled_is_done_once_at_its_time_and_in_its_order() {
+        let event = |name: &str| Operation::Record(Event::Warning { message: name.into() });
+        let scheduled = [(3, "third"), (1, "first"), (1, "second")];
+        let scheduled = scheduled.map(|(at, name)| (at * MINUTE, event(name))).into();
+        let mut run = Lifecycle::new(20 * MINUTE, 30 * MINUTE, &["a".into()], scheduled);
+        run.on(Input::Zero);
+        assert_eq!(run.on(Input::Elapsed(Duration::ZERO)), []);
+        assert_eq!(run.on(Input::Elapsed(2 * MINUTE)), [event("first"), event("second")]);
+        assert_eq!(run.on(Input::Elapsed(3 * MINUTE)), [event("third")]);
+        assert_eq!(run.on(Input::Elapsed(4 * MINUTE)), []);
     }
 
     #[test]

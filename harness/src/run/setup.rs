@@ -43,6 +43,9 @@ impl Running<'_> {
         }
         self.engine_probe = Some(EngineProbe::start(self.engine.clone(), self.plan.scenario.duration.as_duration()));
         self.clock.set_zero();
+        if let Some(sink) = &self.sink {
+            sink.begin(self.clock.zero());
+        }
         let operations = self.lifecycle.on(Input::Zero);
         self.carry_out(operations);
         Ok(())
@@ -77,7 +80,7 @@ impl Running<'_> {
             .refuse_older_than
             .map(|age| u64::try_from(age.as_duration().as_nanos()).unwrap_or(u64::MAX));
         let path = self.plan.scratch.join("sink.sock");
-        let sink = Sink::serve(&path, Book::new(&arms, &containers, refuse));
+        let sink = Sink::serve(&path, Book::new(&arms, &containers, refuse), &self.plan.scenario.sink.faults);
         self.sink = Some(
             sink.map_err(|source| RunError::Local { what: format!("the sink's socket {}", path.display()), source })?,
         );

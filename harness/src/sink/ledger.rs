@@ -101,6 +101,14 @@ impl Book {
         Arrival::Accepted
     }
 
+    /// Enters a line that the sink refused for another reason than its age.
+    pub fn refuse(&mut self, arm: &str, token: Token<'_>) {
+        let account = self.arms.get_mut(arm);
+        if let Some(lines) = account.and_then(|account| account.lines.get_mut(token.container)) {
+            lines.refused += 1;
+        }
+    }
+
     /// Says that `container` printed lines 1 to `seq`, and no more.
     pub fn set_final(&mut self, container: &str, seq: u64) {
         self.finals.insert(container.to_owned(), seq);

@@ -87,3 +87,36 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = leaksoak(&["scenarios", "smoke"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
 }
+
+#[test]
+fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
+    let run = tempfile::tempdir().unwrap();
+    let arm = run.path().join("arms/hybrid");
+    fs::create_dir_all(&arm).unwrap();
+    let letters =
+        "{\"reason\":\"refused\",\"entry\":{\"line\":\"a\"}}\n{\"reason\":\"refused\",\"entry\":{\"line\":\"b\"}}\n";
+    fs::write(arm.join("dead-letters.ndjson.1"), letters).unwrap();
+    fs::write(arm.join("dead-letters.ndjson"), "{\"reason\":\"shutdown\",\"entry\":{}}\n{\"reas").unwrap();
+    fs::write(arm.join("arm.json"), ARM).unwrap();
+    let dlq = |words: &[&str]| {
+        let output = leaksoak(&[&["dlq"], words, &[run.path().to_str().unwrap()]].concat()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output))
+    };
+    let listed = "hybrid: 3 dead letters (2 refused, 1 shutdown), 1 torn\n";
+    assert_eq!(dlq(&["list"]).1, listed);
+    let (code, _, said) = dlq(&["replay"]);
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("/nonexistent/sink.sock") && said.contains("--sink"), "{said}");
+    assert_eq!(dlq(&["list"]).1, listed, "nothing was lost");
+    let (code, _, said) = dlq(&["drop", "--arm", "hybird"]);
+    assert!(code == Some(2) && said.contains("hybird") && said.contains("hybrid"), "{said}");
+    assert_eq!(dlq(&["drop"]).1, "hybrid: 4 dead letters dropped\n");
+    assert_eq!(dlq(&["list"]).1, "hybrid: 0 dead letters\n");
+    let nowhere = leaksoak(&["dlq", "list", "/nonexistent"]).output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(2), "{}", stderr(&nowhere));
+}
+
+/// The instructions of an arm whose run is over.
+const ARM: &str = r#"{"name":"hybrid","strategy":{"kind":"idle"},"engine_socket":"/nonexistent/d.sock","api_version":"1.41",
+"label":"leaksoak.run=x","sink_socket":"/nonexistent/sink.sock","own_socket":"/nonexistent/a.sock","state_dir":"/nonexistent",
+"nofile":64,"parent_pid":1,"cgroup_procs":[]}"#;

@@ -310,3 +310,35 @@ impl Drop for SmallDisk {
         assert!(Command::new("umount").arg("-l").arg(&self.0).status().unwrap().success());
     }
 }
+
+#[test]
+fn lines_refused_after_an_outage_are_delivered_by_a_replay_and_nothing_is_lost() {
+    let Some(_docker) = Docker::take() else { return };
+    let place = Place::new();
+    let outage = "\n[[sink.faults]]\nkind = \"down\"\nfrom = \"2s\"\nfor = \"3s\"\n\
+                  \n[[sink.faults]]\nkind = \"refuse\"\npct = 20\nfrom = \"5s\"\nfor = \"3s\"\n\
+                  \n[delivery]\nbreaker_failures = 3\nbreaker_open = \"200ms\"\n";
+    fs::write(place.dir.path().join("short.toml"), SCENARIO.to_owned() + outage).unwrap();
+    let out = place.out();
+    let mut child = place.run(&["--duration", "25s", "--quiet", "--arm", "pooled", "--arm", "hybrid"]).spawn().unwrap();
+    let events = || fs::read_to_string(out.join("events.jsonl")).unwrap_or_default();
+    eventually(Duration::from_secs(60), "both faults are over", || {
+        events().lines().filter(|line| line.contains("fault_ended")).count() == 2
+    });
+    let listed = leaksoak(&["dlq", "list", "--json", out.to_str().unwrap()]).output().unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    for arm in ["pooled", "hybrid"] {
+        assert!(listed[arm]["letters"].as_u64().unwrap() > 10, "{listed}");
+    }
+    let replayed = leaksoak(&["dlq", "replay", out.to_str().unwrap()]).output().unwrap();
+    assert_eq!(replayed.status.code(), Some(0), "{}", stderr(&replayed));
+    // So short a run may not tell about growth; the lines are what this is about.
+    assert!(child.wait().unwrap().code().is_some_and(|code| [0, 3].contains(&code)));
+    let ledger: serde_json::Value = serde_json::from_slice(&fs::read(out.join("ledger.json")).unwrap()).unwrap();
+    for arm in ledger["arms"].as_array().unwrap() {
+        assert_eq!(arm["total"]["lost"], 0, "{arm}");
+        assert!(arm["total"]["refused"].as_u64().unwrap() > 10, "{arm}");
+        let log = fs::read_to_string(out.join(format!("arms/{}.log", arm["arm"].as_str().unwrap()))).unwrap();
+        assert!(log.contains("the breaker opens") && log.contains("the breaker closes"), "{log}");
+    }
+}

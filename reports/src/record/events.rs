@@ -57,6 +57,16 @@ pub enum Event {
         /// What was seen.
         reason: String,
     },
+    /// Something begins to go wrong because the scenario says so. Growth is not judged until it has ended.
+    FaultBegan {
+        /// Which, the same as in its end: `sink down`, `sink refuse 5 %`.
+        fault: String,
+    },
+    /// It is over.
+    FaultEnded {
+        /// Which.
+        fault: String,
+    },
     /// The engine stopped answering.
     EngineLost {
         /// The error.

@@ -1,10 +1,13 @@
 //! What makes sense together: the one way from the written shape to a [`Scenario`].
 
+mod delivery;
+mod sink;
+
 use std::collections::HashSet;
 
-use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, RawSink, StrategyKind};
+use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, StrategyKind};
 use crate::criteria::Criteria;
-use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Restart, Scenario, SinkRules, Strategy};
+use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Restart, Scenario, Strategy};
 use crate::units::{Bytes, Span};
 
 /// The most containers that a run may have.
@@ -71,6 +74,7 @@ impl TryFrom<RawScenario> for Scenario {
         let drain = raw.drain.unwrap_or(DEFAULT_DRAIN);
         check_times(raw.duration, raw.warmup, sample_every, checkpoint_every, drain)?;
         check_criteria(&raw.criteria)?;
+        delivery::check(&raw.delivery)?;
         Ok(Self {
             name: raw.name,
             about: raw.about,
@@ -81,7 +85,8 @@ impl TryFrom<RawScenario> for Scenario {
             drain,
             containers: check_containers(&raw.containers)?,
             log: check_log(&raw.log)?,
-            sink: check_sink(&raw.sink)?,
+            sink: sink::check(&raw.sink, raw.duration)?,
+            delivery: raw.delivery,
             arms: check_arms(raw.arms)?,
             criteria: raw.criteria,
         })
@@ -230,11 +235,12 @@ fn check_group(index: usize, group: &RawContainers) -> Result<ContainerGroup, Ru
 }
 
 fn required<T>(value: Option<T>, key: String, load: &str, example: &str) -> Result<T, RuleError> {
-    value.ok_or_else(|| RuleError {
-        key,
-        problem: format!("is missing: `load = \"{load}\"` needs it"),
-        remedy: format!("write `{example}`"),
-    })
+    value.ok_or_else(|| missing(key, &format!("load = \"{load}\""), example))
+}
+
+/// An option that what was chosen does not do without.
+fn missing(key: String, choice: &str, example: &str) -> RuleError {
+    RuleError { key, problem: format!("is missing: `{choice}` needs it"), remedy: format!("write `{example}`") }
 }
 
 fn check_log(log: &RawLog) -> Result<LogRotation, RuleError> {
@@ -248,16 +254,6 @@ fn check_log(log: &RawLog) -> Result<LogRotation, RuleError> {
         "use 2 or more: with one file, a rotation throws away lines that nobody has read yet",
     )?;
     Ok(LogRotation { max_size, max_file })
-}
-
-fn check_sink(sink: &RawSink) -> Result<SinkRules, RuleError> {
-    rule(
-        sink.refuse_older_than.is_none_or(|age| !age.is_zero()),
-        "sink.refuse_older_than",
-        "is 0s, which refuses every line",
-        "use a longer time such as \"5m\", or leave it out to refuse nothing",
-    )?;
-    Ok(SinkRules { refuse_older_than: sink.refuse_older_than })
 }
 
 fn check_arms(arms: Vec<RawArm>) -> Result<Vec<Arm>, RuleError> {

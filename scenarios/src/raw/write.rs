@@ -1,7 +1,7 @@
 //! From a checked scenario back to the shape in which it is written, with every default spelt out.
 
-use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, RawSink, StrategyKind};
-use crate::scenario::{Arm, ContainerGroup, Load, Scenario, Strategy};
+use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, RawSink, RawSinkFault, SinkFaultWord, StrategyKind};
+use crate::scenario::{Arm, ContainerGroup, Load, Scenario, SinkFault, SinkFaultKind, SinkRules, Strategy};
 
 impl From<Scenario> for RawScenario {
     fn from(scenario: Scenario) -> Self {
@@ -15,7 +15,8 @@ impl From<Scenario> for RawScenario {
             drain: Some(scenario.drain),
             containers: scenario.containers.iter().map(RawContainers::from).collect(),
             log: RawLog { max_size: Some(scenario.log.max_size), max_file: Some(scenario.log.max_file) },
-            sink: RawSink { refuse_older_than: scenario.sink.refuse_older_than },
+            sink: RawSink::from(scenario.sink),
+            delivery: scenario.delivery,
             arms: scenario.arms.into_iter().map(RawArm::from).collect(),
             criteria: scenario.criteria,
         }
@@ -33,6 +34,30 @@ impl From<&ContainerGroup> for RawContainers {
                 Self { burst: Some(burst), every: Some(every), line_bytes: Some(line_bytes), ..bare(LoadKind::Bursty) }
             }
             Load::Silent => bare(LoadKind::Silent),
+        }
+    }
+}
+
+impl From<SinkRules> for RawSink {
+    fn from(rules: SinkRules) -> Self {
+        Self {
+            refuse_older_than: rules.refuse_older_than,
+            faults: rules.faults.into_iter().map(RawSinkFault::from).collect(),
+        }
+    }
+}
+
+impl From<SinkFault> for RawSinkFault {
+    fn from(fault: SinkFault) -> Self {
+        let bare = |kind| Self { kind, from: fault.from, lasts: fault.lasts, pct: None, status: None, delay: None };
+        match fault.kind {
+            SinkFaultKind::Down => bare(SinkFaultWord::Down),
+            SinkFaultKind::Cut { pct } => Self { pct: Some(pct), ..bare(SinkFaultWord::Cut) },
+            SinkFaultKind::Answer { status, pct } => {
+                Self { status: Some(status), pct: Some(pct), ..bare(SinkFaultWord::Answer) }
+            }
+            SinkFaultKind::Refuse { pct } => Self { pct: Some(pct), ..bare(SinkFaultWord::Refuse) },
+            SinkFaultKind::Slow { delay } => Self { delay: Some(delay), ..bare(SinkFaultWord::Slow) },
         }
     }
 }

@@ -1,40 +1,9 @@
-//! Lines gathered for one request, and how much is gathered.
-
-use std::time::Duration;
+//! Lines gathered for one request.
 
 use tokio::time::Instant;
 
+use super::Limits;
 use crate::line::Line;
-
-/// The sizes of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Lines in a batch.
-    pub batch_lines: usize,
-    /// Bytes in a batch; the line that passes it is still in.
-    pub batch_bytes: usize,
-    /// The longest that a line waits for its batch to fill.
-    pub batch_wait: Duration,
-    /// Full batches that wait; with these, and one being filled, the queue is full.
-    pub queued_batches: usize,
-    /// How long one batch is tried before it goes to the dead-letter file.
-    pub give_up_after: Duration,
-    /// Size of the dead-letter file.
-    pub dead_letter_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            batch_lines: 512,
-            batch_bytes: 256 << 10,
-            batch_wait: Duration::from_millis(50),
-            queued_batches: 8,
-            give_up_after: Duration::from_secs(300),
-            dead_letter_bytes: 64 << 20,
-        }
-    }
-}
 
 /// The body of one request as it grows: NDJSON, a newline after every line.
 #[derive(Debug, Default)]

@@ -10,13 +10,12 @@ use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::batch::{Batch, Limits};
-use super::{RefusedLine, Ticket};
+use super::batch::Batch;
+use super::{Limits, RefusedLine, Ticket};
 use crate::line::Line;
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    limits: Limits,
     state: Mutex<State>,
     /// Those who wait for room.
     room: Notify,
@@ -27,8 +26,9 @@ pub(super) struct Queue {
     deadline: watch::Sender<Option<Instant>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    limits: Limits,
     open: Batch,
     full: VecDeque<Batch>,
     /// Memory of the last batch sent, for the next one opened.
@@ -48,8 +48,15 @@ pub(super) enum NotTaken {
 impl Queue {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
-            limits,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                limits,
+                open: Batch::default(),
+                full: VecDeque::new(),
+                spare: Vec::new(),
+                taken: Ticket::default(),
+                closed: false,
+                refused: None,
+            }),
             room: Notify::new(),
             work: Notify::new(),
             settled: watch::Sender::default(),
@@ -59,11 +66,12 @@ impl Queue {
 
     pub(super) fn push(&self, line: &Line<'_>) -> Result<Ticket, NotTaken> {
         let mut state = self.lock();
+        let limits = state.limits;
         if state.closed {
             return Err(NotTaken::Closed);
         }
-        if state.open.is_full(&self.limits) {
-            if state.full.len() >= self.limits.queued_batches {
+        if state.open.is_full(&limits) {
+            if state.full.len() >= limits.queued_batches {
                 return Err(NotTaken::Full);
             }
             let next = Batch::reusing(std::mem::take(&mut state.spare));
@@ -73,10 +81,21 @@ impl Queue {
         let was_empty = state.open.is_empty();
         state.open.push(line);
         state.taken.0 += 1;
-        if was_empty || state.open.is_full(&self.limits) {
+        if was_empty || state.open.is_full(&limits) {
             self.work.notify_one();
         }
         Ok(state.taken)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.lock().limits
+    }
+
+    /// Other limits from now on; what is queued stays queued.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        self.lock().limits = limits;
+        self.work.notify_one();
+        self.room.notify_waiters();
     }
 
     pub(super) fn room(&self) -> Notified<'_> {
@@ -150,10 +169,11 @@ impl Queue {
         let batch = if let Some(batch) = state.full.pop_front() {
             batch
         } else {
-            let Some(due) = state.open.due(&self.limits) else {
+            let limits = state.limits;
+            let Some(due) = state.open.due(&limits) else {
                 return if state.closed { Next::End } else { Next::Due(None) };
             };
-            let ready = state.closed || state.open.is_full(&self.limits) || due <= Instant::now();
+            let ready = state.closed || state.open.is_full(&limits) || due <= Instant::now();
             if !ready {
                 return Next::Due(Some(due));
             }
@@ -233,6 +253,19 @@ mod tests {
         assert_eq!(queue.push(&line("b")), Err(NotTaken::Closed));
         assert_eq!(queue.next_batch().await.unwrap().lines(), 1);
         assert!(queue.next_batch().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_limits_hold_at_once_and_lose_nothing() {
+        let queue = small();
+        for text in ["a", "b", "c"] {
+            queue.push(&line(text)).unwrap();
+        }
+        queue.set_limits(Limits { batch_lines: 1, batch_wait: Duration::ZERO, queued_batches: 5, ..Limits::default() });
+        queue.push(&line("d")).unwrap();
+        for lines in [2, 1, 1] {
+            assert_eq!(queue.next_batch().await.unwrap().lines(), lines);
+        }
     }
 
     #[test]

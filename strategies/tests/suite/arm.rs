@@ -55,6 +55,7 @@ impl Place {
         ArmConfig {
             name: "tested".to_owned(),
             strategy: Kind::Idle,
+            delivery: leaksoak_scenarios::Delivery::default(),
             engine_socket: self.path("engine.sock"),
             api_version: "1.41".to_owned(),
             label: "leaksoak.run=test".to_owned(),

@@ -9,14 +9,9 @@ use leaksoak_strategies::metrics::{DropReason, ErrorKind};
 use crate::arm::{Place, eventually, numbers};
 use crate::sink::Mood;
 
-const SMALL: Limits = Limits {
-    batch_lines: 10,
-    batch_bytes: 64 << 10,
-    batch_wait: Duration::from_millis(2),
-    queued_batches: 2,
-    give_up_after: Duration::from_secs(60),
-    dead_letter_bytes: 1 << 20,
-};
+fn small() -> Limits {
+    Limits { batch_lines: 10, batch_wait: Duration::from_millis(2), queued_batches: 2, ..Limits::default() }
+}
 
 async fn hand_over(delivery: &Delivery, numbers: std::ops::Range<usize>) {
     for number in numbers {
@@ -45,7 +40,7 @@ fn dead_letters(place: &Place) -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_line_arrives_in_order_over_one_connection() {
     let place = Place::new();
-    let (delivery, pipeline, metrics) = place.deliver(SMALL);
+    let (delivery, pipeline, metrics) = place.deliver(small());
     hand_over(&delivery, 0..1000).await;
     pipeline.finish(Duration::from_secs(5)).await;
     assert_eq!(place.sink.texts("a"), numbers(1000));
@@ -57,7 +52,7 @@ async fn every_line_arrives_in_order_over_one_connection() {
 async fn a_sink_that_is_busy_or_breaks_the_connection_gets_the_lines_later() {
     for mood in [Mood::Answers(503), Mood::Answers(429), Mood::Breaks] {
         let place = Place::new();
-        let (delivery, pipeline, metrics) = place.deliver(SMALL);
+        let (delivery, pipeline, metrics) = place.deliver(small());
         hand_over(&delivery, 0..25).await;
         eventually("the sink has taken some", || !place.sink.texts("a").is_empty()).await;
         place.sink.is_now(mood);
@@ -75,7 +70,7 @@ async fn a_sink_that_is_busy_or_breaks_the_connection_gets_the_lines_later() {
 async fn a_full_queue_holds_up_the_reader_instead_of_growing() {
     let place = Place::new();
     place.sink.is_now(Mood::Answers(503));
-    let (delivery, pipeline, _) = place.deliver(SMALL);
+    let (delivery, pipeline, _) = place.deliver(small());
     let reader = tokio::spawn({
         let delivery = delivery.clone();
         async move { hand_over(&delivery, 0..100).await }
@@ -97,7 +92,7 @@ async fn a_full_queue_holds_up_the_reader_instead_of_growing() {
 async fn refused_lines_are_kept_as_dead_letters_and_the_rest_arrives() {
     let place = Place::new();
     place.sink.is_now(Mood::Refuses("7"));
-    let (delivery, pipeline, metrics) = place.deliver(SMALL);
+    let (delivery, pipeline, metrics) = place.deliver(small());
     hand_over(&delivery, 0..20).await;
     pipeline.finish(Duration::from_secs(5)).await;
     assert_eq!(dead_letters(&place), ["7", "17"].map(|text| ("too_old".to_owned(), text.to_owned())));
@@ -108,7 +103,7 @@ async fn refused_lines_are_kept_as_dead_letters_and_the_rest_arrives() {
 #[tokio::test]
 async fn a_rejected_batch_is_not_tried_again() {
     let place = Place::new();
-    let (delivery, pipeline, metrics) = place.deliver(SMALL);
+    let (delivery, pipeline, metrics) = place.deliver(small());
     hand_over(&delivery, 0..1).await;
     eventually("the first", || place.sink.texts("a").len() == 1).await;
     place.sink.is_now(Mood::Answers(400));
@@ -123,7 +118,7 @@ async fn a_rejected_batch_is_not_tried_again() {
 #[tokio::test]
 async fn a_sink_that_stays_away_is_given_up_on_in_time() {
     let place = Place::new();
-    let (delivery, pipeline, metrics) = place.deliver(Limits { give_up_after: Duration::from_millis(100), ..SMALL });
+    let (delivery, pipeline, metrics) = place.deliver(Limits { give_up_after: Duration::from_millis(100), ..small() });
     hand_over(&delivery, 0..1).await;
     eventually("the first", || place.sink.texts("a").len() == 1).await;
     place.sink.is_now(Mood::Answers(500));
@@ -137,7 +132,7 @@ async fn a_sink_that_stays_away_is_given_up_on_in_time() {
 async fn what_is_undelivered_at_the_end_is_kept_as_dead_letters() {
     let place = Place::new();
     place.sink.is_now(Mood::Answers(503));
-    let (delivery, pipeline, metrics) = place.deliver(SMALL);
+    let (delivery, pipeline, metrics) = place.deliver(small());
     hand_over(&delivery, 0..30).await;
     pipeline.finish(Duration::from_millis(100)).await;
     let kept: Vec<String> = dead_letters(&place).into_iter().map(|(_, text)| text).collect();
@@ -151,7 +146,7 @@ async fn what_is_undelivered_at_the_end_is_kept_as_dead_letters() {
 async fn diverted_refusals_go_to_whoever_asked_for_them() {
     let place = Place::new();
     place.sink.is_now(Mood::Refuses("1"));
-    let (delivery, pipeline, metrics) = place.deliver(SMALL);
+    let (delivery, pipeline, metrics) = place.deliver(small());
     let mut refused = delivery.divert_refused();
     hand_over(&delivery, 0..2).await;
     let line = refused.recv().await.unwrap();
@@ -168,7 +163,7 @@ async fn diverted_refusals_go_to_whoever_asked_for_them() {
 async fn a_ticket_is_settled_when_the_sink_has_the_line_and_not_before() {
     let place = Place::new();
     place.sink.is_now(Mood::Answers(503));
-    let (delivery, pipeline, metrics) = place.deliver(SMALL);
+    let (delivery, pipeline, metrics) = place.deliver(small());
     let line =
         Line { container: "a", stream: StreamKind::Stdout, time: "2026-11-23T13:15:57.5Z".into(), text: "0".into() };
     let ticket = delivery.deliver(&line).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leaksoak_strategies::discovery::{ContainerEvent, Discovery};
 use leaksoak_strategies::docker_api::Engine;
-use leaksoak_strategies::health::{Aggregate, Dependency, Health};
+use leaksoak_strategies::health::{Health, State};
 use leaksoak_strategies::metrics::Metrics;
 use leaksoak_strategies::pooled::{ClientSettings, PooledClient};
 
@@ -31,8 +31,7 @@ async fn a_life_is_told_as_it_happens() {
     let place = Place::new();
     place.engine.create("a", "".as_ref());
     let (mut discovery, health) = discover(&place);
-    health.ok(Dependency::Sink);
-    eventually("the list was read", || health.report().status == Aggregate::Ok).await;
+    eventually("the list was read", || health.report().engine == State::Ok).await;
     place.engine.run("a");
     assert_eq!(next(&mut discovery).await, "a started");
     place.engine.stop("a");

@@ -102,7 +102,7 @@ async fn an_arm_is_healthy_counts_itself_and_delivers_before_it_ends() {
     eventually("healthy", || get(&socket, "/healthz").is_some_and(|(status, _)| status == 200)).await;
     assert_eq!(
         get(&socket, "/healthz").unwrap().1,
-        r#"{"status":"ok","engine":{"status":"ok"},"sink":{"status":"ok"}}"#
+        r#"{"status":"ok","engine":{"status":"ok"},"sink":{"status":"ok"},"disk":{"status":"ok"}}"#
     );
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     eventually("the stream", || metric(&socket, "log_capturer_container_monitor_streams_active") == 1).await;

@@ -156,6 +156,8 @@ fn worth_telling(event: &Event) -> Option<String> {
         Event::ContainerGone { container, reason } => {
             Some(format!("container {} went away: {}", code(container), escape(reason)))
         }
+        Event::FaultBegan { fault } => Some(format!("fault begins: {}", escape(fault))),
+        Event::FaultEnded { fault } => Some(format!("fault ends: {}", escape(fault))),
         Event::EngineLost { reason } => Some(format!("the engine stopped answering: {}", escape(reason))),
         Event::Gap { missed_ticks } => {
             Some(format!("{} missed by the sampler", crate::words::counted(*missed_ticks, "tick")))

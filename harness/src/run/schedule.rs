@@ -1,0 +1,32 @@
+//! What the scenario wants at certain times of the run, as operations of its lifecycle.
+
+use std::time::Duration;
+
+use leaksoak_reports::record::events::Event;
+use leaksoak_scenarios::{Scenario, SinkFaultKind};
+
+use super::lifecycle::Operation;
+
+/// The times, from the run's zero, and what is due then; in no order.
+pub(super) fn of(scenario: &Scenario) -> Vec<(Duration, Operation)> {
+    let mut scheduled = Vec::new();
+    for fault in &scenario.sink.faults {
+        let (name, from) = (name(fault.kind), fault.from.as_duration());
+        scheduled.push((from, Operation::Record(Event::FaultBegan { fault: name.clone() })));
+        if let Some(lasts) = fault.lasts {
+            let ended = Operation::Record(Event::FaultEnded { fault: name });
+            scheduled.push((from.saturating_add(lasts.as_duration()), ended));
+        }
+    }
+    scheduled
+}
+
+fn name(kind: SinkFaultKind) -> String {
+    match kind {
+        SinkFaultKind::Down => "sink down".into(),
+        SinkFaultKind::Cut { pct } => format!("sink cuts {pct} % of the connections"),
+        SinkFaultKind::Answer { status, pct } => format!("sink answers {status} to {pct} % of the requests"),
+        SinkFaultKind::Refuse { pct } => format!("sink refuses {pct} % of the lines"),
+        SinkFaultKind::Slow { delay } => format!("sink answers {delay} late"),
+    }
+}
