@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use leaksoak_scenarios::{Restart, Scenario};
 use leaksoak_strategies::ArmConfig;
+use leaksoak_strategies::docker_api::EngineAddress;
 
 use crate::clock::unix_ms;
 use crate::engine::{ContainerSpec, LABEL_RUN};
@@ -70,7 +71,7 @@ impl Plan {
                     name: arm.name.clone(),
                     strategy: arm.strategy.clone(),
                     delivery: scenario.delivery,
-                    engine_socket: engine.socket.to_owned(),
+                    engine: EngineAddress::Unix(engine.socket.to_owned()),
                     api_version: engine.api_version.to_owned(),
                     label: format!("{LABEL_RUN}={run}"),
                     sink_socket: scratch.join("sink.sock"),

@@ -23,7 +23,7 @@ pub use delivery::Delivery;
 pub use error::ScenarioError;
 pub use load::{Overrides, load};
 pub use scenario::{
-    Arm, ContainerGroup, Expect, Load, LogRotation, Mistake, Restart, Scenario, SinkFault, SinkFaultKind, SinkRules,
-    Strategy,
+    Arm, ContainerGroup, Expect, Http, Load, LogRotation, Mistake, Restart, Scenario, SinkFault, SinkFaultKind,
+    SinkRules, Strategy,
 };
 pub use units::{Bytes, Rate, Span, UnitError};

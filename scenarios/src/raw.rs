@@ -13,7 +13,7 @@ pub(crate) use check::{MAX_CONTAINERS, RuleError};
 
 use crate::criteria::Criteria;
 use crate::delivery::Delivery;
-use crate::scenario::{Expect, Mistake, Restart};
+use crate::scenario::{Expect, Http, Mistake, Restart};
 use crate::units::{Bytes, Rate, Span};
 
 /// The whole file.
@@ -126,6 +126,10 @@ pub(crate) struct RawArm {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rotate_every: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coalesce: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) http: Option<Http>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mistake: Option<Mistake>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) as_archived: Option<bool>,
@@ -187,7 +191,7 @@ impl StrategyKind {
     /// The keys that have a meaning with it and not with every strategy.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Pooled => &["rotate_every"],
+            Self::Pooled => &["rotate_every", "coalesce", "http"],
             Self::Naive => &["rotate_every", "mistake"],
             Self::Hybrid => &["rotate_every", "as_archived"],
             Self::Idle => &[],

@@ -158,6 +158,10 @@ pub enum Strategy {
     Pooled {
         /// Each stream is replaced by a fresh one this often.
         rotate_every: Span,
+        /// A busy connection is read at most this often. Zero: whenever something has come.
+        coalesce: Span,
+        /// How the engine is spoken to.
+        http: Http,
     },
     /// A client per request; the reader is abandoned at every rotation.
     Naive {
@@ -175,6 +179,21 @@ pub enum Strategy {
     },
     /// Does nothing at all: it answers for its health and captures no line. Proves that a run can tell (INVALID).
     Idle,
+}
+
+/// The protocol in which an engine is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Http {
+    /// HTTP/2 if the engine speaks it without being asked to change to it, else HTTP/1.1.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// HTTP/1.1, a connection per stream.
+    #[serde(rename = "1")]
+    One,
+    /// HTTP/2, all streams over one connection.
+    #[serde(rename = "2")]
+    Two,
 }
 
 /// How `naive` loses hold of a reader. Each is what people write, and each leaks with every rotation of a silent container.
@@ -243,9 +262,9 @@ impl Strategy {
     #[must_use]
     pub fn rotate_every(&self) -> Option<Span> {
         match self {
-            Self::Pooled { rotate_every } | Self::Naive { rotate_every, .. } | Self::Hybrid { rotate_every, .. } => {
-                Some(*rotate_every)
-            }
+            Self::Pooled { rotate_every, .. }
+            | Self::Naive { rotate_every, .. }
+            | Self::Hybrid { rotate_every, .. } => Some(*rotate_every),
             Self::Idle => None,
         }
     }

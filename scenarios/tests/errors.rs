@@ -157,7 +157,7 @@ mine.toml:4: unknown key `warm_up`
 
 mine.toml:23: unknown key `arms.pooled.rotate_evry`
   did you mean `rotate_every`?
-  known here: name, strategy, expect, rotate_every, mistake, as_archived, nofile, memory, restart
+  known here: name, strategy, expect, rotate_every, coalesce, http, mistake, as_archived, nofile, memory, restart
 
 mine.toml:17: unknown key `logs`
   did you mean `log`?
@@ -194,6 +194,7 @@ fn a_value_of_the_wrong_type_is_told_with_what_it_takes() {
         said_with("strategy = \"pooled\"", "strategy = \"poled\""),
         said_with("expect = \"fail\"", "expect = false"),
         said_with("expect = \"fail\"", "mistake = \"kept-bodies\""),
+        said_with("\"30s\"", "\"30s\"\nhttp = 2"),
         said_with("loss_pct = 1", "loss_pct = \"1%\""),
         said_with("[log]\nmax_size = \"1MiB\"", "[[log]]"),
         said_with("[[containers]]\ncount = 1", "[containers]\ncount = 1"),
@@ -229,6 +230,9 @@ mine.toml:28: `arms.naive.expect` is false, not one of pass, fail
 
 mine.toml:28: `arms.naive.mistake` is "kept-bodies", not one of forgotten-handle, detached-timeout, stuck-pump, kept-body, blocking-read
   did you mean `kept-body`?
+
+mine.toml:24: `arms.pooled.http` is 2, not one of auto, 1, 2
+  did you mean `2`?
 
 mine.toml:31: `criteria.loss_pct` is "1%"
   it takes a number
@@ -292,6 +296,8 @@ fn what_makes_no_sense_together_is_told_with_a_remedy() {
         said_with("strategy = \"pooled\"", "strategy = \"idle\""),
         said_with("expect = \"fail\"", "as_archived = true"),
         said_with("\"30s\"", "\"30s\"\nmistake = \"kept-body\""),
+        said_with("\"30s\"", "\"30s\"\ncoalesce = \"2s\""),
+        said_with("expect = \"fail\"", "http = \"2\""),
         said_with("\"30s\"", "\"1ms\""),
         said_with("expect = \"fail\"", "nofile = 10"),
         said_with("expect = \"fail\"", "memory = \"1MiB\""),
@@ -360,6 +366,12 @@ mine.toml:28: `arms.naive.as_archived` has no meaning with `strategy = "naive"`
   take it out, or choose another strategy
 
 mine.toml:24: `arms.pooled.mistake` has no meaning with `strategy = "pooled"`
+  take it out, or choose another strategy
+
+mine.toml:24: `arms.pooled.coalesce` is 2s
+  use at most 1s, or "0" to read whenever something has come: lines are late by as much
+
+mine.toml:28: `arms.naive.http` has no meaning with `strategy = "naive"`
   take it out, or choose another strategy
 
 mine.toml:23: `arms.pooled.rotate_every` is 1ms

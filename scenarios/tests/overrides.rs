@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a helper here cannot do fails its test")]
 
-use leaksoak_scenarios::{Expect, Load, Mistake, Overrides, Scenario, Span, Strategy, load};
+use leaksoak_scenarios::{Expect, Http, Load, Mistake, Overrides, Scenario, Span, Strategy, load};
 use proptest::prelude::*;
 
 fn set(scenario: &str, set: &[&str]) -> Scenario {
@@ -53,6 +53,13 @@ fn a_set_may_name_an_arm_by_its_index_and_make_a_table() {
 #[test]
 fn the_last_set_of_a_key_wins() {
     assert_eq!(set("smoke", &["drain=1s", "drain=2s"]).drain, Span::from_secs(2));
+}
+
+#[test]
+fn a_word_that_looks_like_a_number_can_be_set() {
+    let pooled = set("smoke", &["arms.pooled.http=2", "arms.pooled.coalesce=0s"]).arms[0].strategy.clone();
+    let expected = Strategy::Pooled { rotate_every: Span::from_secs(2), coalesce: Span::ZERO, http: Http::Two };
+    assert_eq!(pooled, expected);
 }
 
 #[test]

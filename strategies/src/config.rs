@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use leaksoak_scenarios::{Delivery, Strategy};
 use serde::{Deserialize, Serialize};
 
+use crate::docker_api::EngineAddress;
+
 /// The whole of an arm's instructions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,8 +18,8 @@ pub struct ArmConfig {
     /// How lines are handed to the sink.
     #[serde(default)]
     pub delivery: Delivery,
-    /// The engine's Unix socket.
-    pub engine_socket: PathBuf,
+    /// Where the engine listens.
+    pub engine: EngineAddress,
     /// Engine API version to ask for, e.g. `1.41`.
     pub api_version: String,
     /// Only containers with this label are monitored, e.g. `leaksoak.run=abc`.

@@ -5,23 +5,28 @@
 //!
 //! Does not: change anything in the engine, retry, or pool.
 
+pub mod coalesced;
+pub mod connection;
 pub mod connector;
 pub mod events;
 pub mod frames;
 pub mod logs;
 pub mod timestamp;
 
+mod address;
+mod body;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Limited};
 use hyper::Response;
-use hyper::body::Incoming;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use address::{AddressError, EngineAddress};
+pub use body::Body;
 use events::EventStream;
 use frames::FrameError;
 use logs::LogQuery;
@@ -105,7 +110,16 @@ impl EngineError {
 pub trait Transport: Send + Sync + 'static {
     /// Sends `GET path` and resolves with the answer's head; the body is read by the caller and may be endless.
     /// Dropping the body ends the request.
-    fn get(&self, path: String) -> BoxFuture<'_, Result<Response<Incoming>, EngineError>>;
+    fn get(&self, path: String, answer: Answer) -> BoxFuture<'_, Result<Response<Body>, EngineError>>;
+}
+
+/// What kind of answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A document, which has to be told from one that broke off.
+    Document,
+    /// A stream that has no end of its own, so that its end and its breaking off may look the same.
+    Stream,
 }
 
 /// An engine, asked through a [`Transport`]. Cheap to clone; clones share the transport.
@@ -169,18 +183,20 @@ impl Engine {
         let filters = filters(&serde_json::json!({
             "type": ["container"], "event": ["start", "die", "destroy"], "label": [label],
         }));
-        let response = self.get(&format!("/events?since={since_unix_s}&filters={filters}")).await?;
+        let path = format!("/events?since={since_unix_s}&filters={filters}");
+        let response = self.get(&path, Answer::Document).await?;
         Ok(EventStream::new(response.into_body()))
     }
 
     /// A container's log, as the bytes that [`frames::Demultiplexer`] takes.
-    pub async fn logs(&self, id: &str, query: LogQuery) -> Result<Incoming, EngineError> {
-        Ok(self.get(&query.path(id)).await?.into_body())
+    pub async fn logs(&self, id: &str, query: LogQuery) -> Result<Body, EngineError> {
+        let answer = if query.follow { Answer::Stream } else { Answer::Document };
+        Ok(self.get(&query.path(id), answer).await?.into_body())
     }
 
-    async fn get(&self, path: &str) -> Result<Response<Incoming>, EngineError> {
+    async fn get(&self, path: &str, answer: Answer) -> Result<Response<Body>, EngineError> {
         let path = format!("/v{}{path}", self.version);
-        let response = self.transport.get(path.clone()).await?;
+        let response = self.transport.get(path.clone(), answer).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -190,7 +206,7 @@ impl Engine {
     }
 
     async fn whole(&self, path: &str) -> Result<Vec<u8>, EngineError> {
-        let response = self.get(path).await?;
+        let response = self.get(path, Answer::Document).await?;
         read_whole(response, path).await
     }
 
@@ -200,11 +216,10 @@ impl Engine {
     }
 }
 
-async fn read_whole(response: Response<Incoming>, path: &str) -> Result<Vec<u8>, EngineError> {
-    let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect();
-    match tokio::time::timeout(ANSWER_TIMEOUT, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(source)) => Err(EngineError::Body(source)),
+async fn read_whole(response: Response<Body>, path: &str) -> Result<Vec<u8>, EngineError> {
+    let whole = response.into_body().read_whole(MAX_ANSWER_BYTES);
+    match tokio::time::timeout(ANSWER_TIMEOUT, whole).await {
+        Ok(whole) => whole,
         Err(_) => Err(EngineError::Timeout { path: path.to_owned(), after: ANSWER_TIMEOUT }),
     }
 }

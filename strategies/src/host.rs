@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaksoak_scenarios::Strategy as Kind;
+use leaksoak_scenarios::{Http, Strategy as Kind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
@@ -70,7 +70,7 @@ pub enum HostError {
 /// Runs the built-in strategy that `config` names. Blocks until the arm's end.
 pub fn run(config: ArmConfig) -> Result<(), HostError> {
     match config.strategy.clone() {
-        Kind::Pooled { rotate_every } => run_with(config, Pooled::new(rotate_every.as_duration())),
+        Kind::Pooled { rotate_every, .. } => run_with(config, Pooled::new(rotate_every.as_duration())),
         Kind::Naive { rotate_every, mistake } => run_with(config, Naive::new(rotate_every.as_duration(), mistake)),
         Kind::Hybrid { rotate_every, as_archived: false } => run_with(config, Hybrid::new(rotate_every.as_duration())),
         Kind::Hybrid { rotate_every, as_archived: true } => run_with(config, Archived::new(rotate_every.as_duration())),
@@ -78,7 +78,7 @@ pub fn run(config: ArmConfig) -> Result<(), HostError> {
     }
 }
 
-/// Runs any strategy; `config.strategy` is not looked at. Blocks until the arm's end.
+/// Runs any strategy; of `config.strategy` only how the engine is to be spoken to is looked at. Blocks until the arm's end.
 ///
 /// An error of the strategy is also told on stderr, as `leaksoak arm <name>: <error and its causes>`.
 pub fn run_with<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
@@ -113,7 +113,7 @@ async fn serve<S: Strategy>(config: ArmConfig, strategy: S, sites: Option<SpawnS
     let _server = server::start(&config.own_socket, Arc::clone(&metrics), Arc::clone(&health), sites)
         .map_err(|source| HostError::Listen { path: config.own_socket.clone(), source })?;
 
-    let client = PooledClient::new(&config.engine_socket, ClientSettings::default(), Arc::clone(&metrics));
+    let client = PooledClient::new(config.engine.clone(), client_settings(&config.strategy), Arc::clone(&metrics));
     let engine = Engine::new(client, &config.api_version);
     let _probe = OwnedTask::spawn(probe(engine.clone(), Arc::clone(&metrics), Arc::clone(&health)));
 
@@ -139,6 +139,16 @@ async fn serve<S: Strategy>(config: ArmConfig, strategy: S, sites: Option<SpawnS
     };
     pipeline.finish(FLUSH_TIME.saturating_sub(stopping.map_or(Duration::ZERO, |since| since.elapsed()))).await;
     Ok(ended?)
+}
+
+fn client_settings(strategy: &Kind) -> ClientSettings {
+    match strategy {
+        Kind::Pooled { coalesce, http, .. } => {
+            ClientSettings { coalesce: coalesce.as_duration(), http: *http, ..ClientSettings::default() }
+        }
+        // Their few requests are not what is compared.
+        _ => ClientSettings { http: Http::One, ..ClientSettings::default() },
+    }
 }
 
 /// Asks the engine until it answers once; from then on its state is what the strategy's own requests find.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use http_body_util::BodyExt as _;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use tokio::sync::Notify;
 
 use crate::delivery::Delivery;
 use crate::discovery::Container;
+use crate::docker_api::connection::Settling;
 use crate::docker_api::frames::{Demultiplexer, FrameError, RawLine};
 use crate::docker_api::logs::{LogLine, LogQuery};
-use crate::docker_api::{Engine, EngineError};
+use crate::docker_api::{Body, Engine, EngineError};
 use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
 use crate::progress::{Join, Progress, Reach};
 use crate::strategy::Context;
@@ -47,8 +47,15 @@ impl ReadError {
 
 /// One open log stream. Whatever holds this holds the connection.
 pub(crate) struct LogReader {
-    body: Incoming,
     capture: Capture,
+    stream: OpenStream,
+}
+
+/// A stream's body, counted from its opening until it is released.
+struct OpenStream {
+    body: Body,
+    at_end: bool,
+    metrics: Arc<Metrics>,
     _counted: GaugeGuard,
 }
 
@@ -105,19 +112,14 @@ impl LogReader {
         let body = engine.logs(&captured.container.id, query).await?;
         let join = query.tail.map(|_| Join::default());
         let capture = Capture { join, ..Capture::new(captured, context) };
-        Ok(Self { body, capture, _counted: context.metrics.streams_active.hold() })
+        Ok(Self { capture, stream: OpenStream::new(body, &context.metrics) })
     }
 
     /// The next bytes; `None` at the stream's end. Cancel-safe.
     pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, EngineError> {
-        loop {
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(|error| EngineError::Body(error.into()))?;
-            // Trailers, the other kind of frame, say nothing that is wanted here.
-            if let Ok(data) = frame.into_data() {
-                return Ok(Some(data));
-            }
-        }
+        let chunk = self.stream.body.next_chunk().await?;
+        self.stream.at_end = chunk.is_none();
+        Ok(chunk)
     }
 
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
@@ -132,6 +134,24 @@ impl LogReader {
             self.take(&chunk).await?;
         }
         Ok(())
+    }
+}
+
+impl OpenStream {
+    fn new(body: Body, metrics: &Arc<Metrics>) -> Self {
+        metrics.streams_opened.inc();
+        Self { body, at_end: false, metrics: Arc::clone(metrics), _counted: metrics.streams_active.hold() }
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let settling = Settling::new(Arc::clone(&self.metrics));
+        // A stream that is read to its end leaves a connection that is good for another, and one of many streams on a
+        // connection has nothing of its own. In both cases it is released with this.
+        if let Some(connection) = self.body.connection().upgrade().filter(|_| !self.at_end) {
+            connection.ends_with(settling);
+        }
     }
 }
 

@@ -178,6 +178,12 @@ impl Label for DropReason {
 pub struct Metrics {
     /// Container log streams (or followed files) that are open.
     pub streams_active: Gauge,
+    /// Log streams that were opened.
+    pub streams_opened: Counter,
+    /// Those of them that hold nothing any more, neither here nor at the engine.
+    pub streams_released: Counter,
+    /// Those that nobody reads any more, and that still hold their connection.
+    pub streams_settling: Gauge,
     /// Connections to the engine that are open, counted by the connection object's life.
     pub connections_active: Gauge,
     /// Lines read from containers, those dropped as already delivered left out.
@@ -188,6 +194,8 @@ pub struct Metrics {
     pub lines_delivered: Counter,
     /// Streams replaced by a fresh one; for a file tail, log files followed through a rotation.
     pub stream_rotations: Counter,
+    /// Streams that ended while their container ran, or ran again, and were opened again.
+    pub streams_reopened: Counter,
     /// Streams that began after the end of what was captured, and were opened again further back.
     pub streams_widened: Counter,
     /// Connects and response headers, of engine and sink, that did not come in time.
@@ -234,11 +242,27 @@ impl Metrics {
             text.gauge("file_descriptors", "Open file descriptors.", fds);
         }
         text.gauge("container_monitor_streams_active", "Container log streams open.", self.streams_active.get());
+        text.counter("streams_opened_total", "Container log streams opened.", &self.streams_opened);
+        text.counter(
+            "streams_released_total",
+            "Container log streams that hold nothing any more.",
+            &self.streams_released,
+        );
+        text.gauge(
+            "streams_settling",
+            "Container log streams given up, their connection still open.",
+            self.streams_settling.get(),
+        );
         text.gauge("http_client_connections_active", "Engine connections open.", self.connections_active.get());
         text.counter("lines_read_total", "Lines read from containers.", &self.lines_read);
         text.counter("bytes_read_total", "Bytes of text read from containers.", &self.bytes_read);
         text.counter("lines_delivered_total", "Lines acknowledged by the sink.", &self.lines_delivered);
         text.counter("stream_rotations_total", "Streams replaced by a fresh one.", &self.stream_rotations);
+        text.counter(
+            "streams_reopened_total",
+            "Streams opened again because they ended while their container ran.",
+            &self.streams_reopened,
+        );
         text.counter(
             "streams_widened_total",
             "Streams opened again further back, to meet what was captured.",

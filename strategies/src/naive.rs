@@ -155,7 +155,7 @@ impl Follower {
     /// An engine with a client of its own, for one request.
     fn engine(&self) -> Engine {
         let config = &self.context.config;
-        let client = ClientPerRequest::new(config.engine_socket.clone(), Arc::clone(&self.context.metrics));
+        let client = ClientPerRequest::new(config.engine.clone(), Arc::clone(&self.context.metrics));
         Engine::new(client, &config.api_version)
     }
 

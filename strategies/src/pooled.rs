@@ -8,6 +8,7 @@
 //! Guarantees: file descriptors and tasks do not grow with the number of rotations; no line is lost or doubled by one.
 
 mod client;
+mod multiplexed;
 mod rotation;
 mod stream;
 
@@ -139,7 +140,10 @@ impl Follower {
         let next = async {
             match self.engine().inspect(&self.captured.container.id).await? {
                 None => Ok(Next::Finished),
-                Some(state) if state.running => Ok(Next::Reopen),
+                Some(state) if state.running => {
+                    self.context.metrics.streams_reopened.inc();
+                    Ok(Next::Reopen)
+                }
                 Some(_) => {
                     LogReader::read_rest(self.engine(), &self.captured, &self.context).await?;
                     Ok::<_, ReadError>(Next::Finished)

@@ -72,7 +72,7 @@ fn an_arm_dies_if_its_parent_is_not_the_one_that_it_was_told() {
     let config = dir.path().join("arm.json");
     let socket = dir.path().join("arm.sock");
     let text = serde_json::json!({
-        "name": "a", "strategy": {"kind": "idle"}, "engine_socket": "/nonexistent", "api_version": "1.41", "label": "x=y",
+        "name": "a", "strategy": {"kind": "idle"}, "engine": "unix:///nonexistent", "api_version": "1.41", "label": "x=y",
         "sink_socket": "/nonexistent", "own_socket": socket, "state_dir": dir.path(), "nofile": 256, "parent_pid": 1, "cgroup_procs": [],
     });
     fs::write(&config, text.to_string()).unwrap();
@@ -117,6 +117,6 @@ fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
 }
 
 /// The instructions of an arm whose run is over.
-const ARM: &str = r#"{"name":"hybrid","strategy":{"kind":"idle"},"engine_socket":"/nonexistent/d.sock","api_version":"1.41",
+const ARM: &str = r#"{"name":"hybrid","strategy":{"kind":"idle"},"engine":"unix:///nonexistent/d.sock","api_version":"1.41",
 "label":"leaksoak.run=x","sink_socket":"/nonexistent/sink.sock","own_socket":"/nonexistent/a.sock","state_dir":"/nonexistent",
 "nofile":64,"parent_pid":1,"cgroup_procs":[]}"#;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess, SeqAccess,
     Unexpected, Visitor,
@@ -157,6 +157,11 @@ impl<'de> Deserializer<'de> for &'de Node {
         let outcome = match &self.value {
             Value::String(word) => {
                 let word: StrDeserializer<'de, Mistake> = word.as_str().into_deserializer();
+                visitor.visit_enum(word)
+            }
+            // A flag has no quotes to tell the word `2` from the number.
+            Value::Integer(number) if matches!(self.origin, Origin::Flag(_)) => {
+                let word: StringDeserializer<Mistake> = number.to_string().into_deserializer();
                 visitor.visit_enum(word)
             }
             other => Err(Mistake::new(MistakeKind::UnknownWord { value: other.to_string(), known })),

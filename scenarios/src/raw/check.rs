@@ -20,6 +20,7 @@ const DEFAULT_LINE_BYTES: Bytes = Bytes::new(120);
 const DEFAULT_MAX_SIZE: Bytes = Bytes::new(1 << 20);
 const DEFAULT_MAX_FILE: u32 = 3;
 const DEFAULT_ROTATE_EVERY: Span = Span::from_secs(30);
+const DEFAULT_COALESCE: Span = Span::from_millis(10);
 const DEFAULT_NOFILE: u64 = 1_024;
 const DEFAULT_MEMORY: Bytes = Bytes::new(512 << 20);
 
@@ -29,6 +30,8 @@ const MIN_SAMPLE_EVERY: Span = Span::from_millis(100);
 /// Lines that are later than this are lost, whatever they are waited for.
 const MAX_DRAIN: Span = Span::from_secs(3_600);
 const MIN_ROTATE_EVERY: Span = Span::from_millis(100);
+/// The engine would stop its containers for want of anybody who reads.
+const MAX_COALESCE: Span = Span::from_secs(1);
 const MIN_BURST_EVERY: Span = Span::from_millis(10);
 const LINE_BYTES: std::ops::RangeInclusive<u64> = 64..=1 << 20;
 const MIN_MAX_SIZE: Bytes = Bytes::new(16 << 10);
@@ -283,6 +286,8 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
 
     let given = [
         ("rotate_every", arm.rotate_every.is_some()),
+        ("coalesce", arm.coalesce.is_some()),
+        ("http", arm.http.is_some()),
         ("mistake", arm.mistake.is_some()),
         ("as_archived", arm.as_archived.is_some()),
     ];
@@ -302,6 +307,13 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
         format!("is {rotate_every}"),
         format!("use {MIN_ROTATE_EVERY} or longer"),
     )?;
+    let coalesce = arm.coalesce.unwrap_or(DEFAULT_COALESCE);
+    rule(
+        coalesce <= MAX_COALESCE,
+        key("coalesce"),
+        format!("is {coalesce}"),
+        format!("use at most {MAX_COALESCE}, or \"0\" to read whenever something has come: lines are late by as much"),
+    )?;
     let nofile = arm.nofile.unwrap_or(DEFAULT_NOFILE);
     rule(
         nofile >= MIN_NOFILE,
@@ -317,7 +329,7 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
         format!("use {MIN_MEMORY} or more: an arm needs some to start at all"),
     )?;
     let strategy = match arm.strategy {
-        StrategyKind::Pooled => Strategy::Pooled { rotate_every },
+        StrategyKind::Pooled => Strategy::Pooled { rotate_every, coalesce, http: arm.http.unwrap_or_default() },
         StrategyKind::Naive => Strategy::Naive { rotate_every, mistake: arm.mistake.unwrap_or_default() },
         StrategyKind::Hybrid => Strategy::Hybrid { rotate_every, as_archived: arm.as_archived.unwrap_or(false) },
         StrategyKind::Idle => Strategy::Idle,

@@ -69,6 +69,8 @@ impl From<Arm> for RawArm {
             strategy,
             expect: Some(arm.expect),
             rotate_every: arm.strategy.rotate_every(),
+            coalesce: None,
+            http: None,
             mistake: None,
             as_archived: None,
             nofile: Some(arm.nofile),
@@ -76,7 +78,9 @@ impl From<Arm> for RawArm {
             restart: Some(arm.restart),
         };
         match arm.strategy {
-            Strategy::Pooled { .. } => bare(StrategyKind::Pooled),
+            Strategy::Pooled { coalesce, http, .. } => {
+                Self { coalesce: Some(coalesce), http: Some(http), ..bare(StrategyKind::Pooled) }
+            }
             Strategy::Naive { mistake, .. } => Self { mistake: Some(mistake), ..bare(StrategyKind::Naive) },
             Strategy::Hybrid { as_archived, .. } => {
                 Self { as_archived: Some(as_archived), ..bare(StrategyKind::Hybrid) }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{UnitError, as_string, split_number};
 
-/// A span of time, written `500ms`, `30s`, `2m`, `1h30m`, `2d`. Resolution: 1 ms. At most ten years (`3650d`).
+/// A span of time, written `500ms`, `30s`, `2m`, `1h30m`, `2d`, `0`. Resolution: 1 ms. At most ten years (`3650d`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
 
@@ -85,6 +85,10 @@ fn parse_millis(text: &str) -> Result<u64, &'static str> {
     if text.is_empty() {
         return Err(SHAPE);
     }
+    // No time is no time in every unit.
+    if text == "0" {
+        return Ok(0);
+    }
     let mut total = 0_u64;
     let mut rest = text;
     let mut allowed = UNITS.as_slice();
@@ -124,6 +128,7 @@ mod tests {
             ("2d", 172_800_000),
             ("1d2h3m4s5ms", 93_784_005),
             ("0s", 0),
+            ("0", 0),
             ("90s", 90_000),
         ] {
             assert_eq!(text.parse(), Ok(Span::from_millis(millis)), "{text}");

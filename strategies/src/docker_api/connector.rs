@@ -1,6 +1,4 @@
-//! Connections to the engine's Unix socket, each of which is counted for as long as it is open.
-//!
-//! hyperlocal makes them; this adds the count, and a time limit where one is wanted.
+//! Makes connections to one engine, over a Unix socket or TCP.
 
 use std::future::Future;
 use std::io;
@@ -10,24 +8,28 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyperlocal::UnixConnector;
+use rustix::net::sockopt::set_socket_keepalive;
+use tokio::net::{TcpStream, UnixStream};
 use tower_service::Service;
 
-use crate::metrics::{GaugeGuard, Metrics};
+use crate::docker_api::EngineAddress;
+use crate::docker_api::coalesced::{Coalesced, Ticks};
+use crate::docker_api::connection::{EngineConnection, Socket};
+use crate::metrics::Metrics;
 
-/// hyperlocal's connector, with its connections counted.
+/// Connects to one engine, whatever the URI of a request says, and counts the connections.
 #[derive(Debug, Clone)]
-pub struct CountingConnector {
+pub struct EngineConnector {
+    address: EngineAddress,
     metrics: Arc<Metrics>,
     time_limit: Option<Duration>,
+    ticks: Option<Ticks>,
 }
 
-impl CountingConnector {
+impl EngineConnector {
     /// Counts connections in `metrics.connections_active`; waits for one as long as the kernel does.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, time_limit: None }
+    pub fn new(address: EngineAddress, metrics: Arc<Metrics>) -> Self {
+        Self { address, metrics, time_limit: None, ticks: None }
     }
 
     /// Gives up after `limit`, which is counted in `metrics.connection_timeouts`.
@@ -35,68 +37,58 @@ impl CountingConnector {
     pub fn with_time_limit(self, limit: Duration) -> Self {
         Self { time_limit: Some(limit), ..self }
     }
+
+    /// Reads a busy connection at most this often, see [`coalesced`](super::coalesced). Zero: whenever something has come.
+    #[must_use]
+    pub fn with_coalescing(self, every: Duration) -> Self {
+        Self { ticks: (!every.is_zero()).then(|| Ticks::new(every)), ..self }
+    }
+
+    /// One more connection.
+    pub async fn connect(&self) -> io::Result<EngineConnection> {
+        let socket = match self.time_limit {
+            None => self.open().await?,
+            Some(limit) => tokio::time::timeout(limit, self.open()).await.unwrap_or_else(|_| {
+                self.metrics.connection_timeouts.inc();
+                Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}")))
+            })?,
+        };
+        Ok(EngineConnection::new(socket, &self.metrics))
+    }
+
+    async fn open(&self) -> io::Result<Box<dyn Socket>> {
+        match (&self.address, self.ticks) {
+            (EngineAddress::Unix(path), None) => Ok(Box::new(UnixStream::connect(path).await?)),
+            (EngineAddress::Unix(path), Some(ticks)) => {
+                Ok(Box::new(Coalesced::new(UnixStream::connect(path).await?.into_std()?, ticks)))
+            }
+            (EngineAddress::Tcp(address), None) => Ok(Box::new(connect_tcp(address).await?)),
+            (EngineAddress::Tcp(address), Some(ticks)) => {
+                Ok(Box::new(Coalesced::new(connect_tcp(address).await?.into_std()?, ticks)))
+            }
+        }
+    }
 }
 
-impl Service<Uri> for CountingConnector {
-    type Response = CountedStream;
+async fn connect_tcp(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    // A followed log may be silent for days: only so is it noticed that the engine's machine has gone.
+    set_socket_keepalive(&stream, true)?;
+    Ok(stream)
+}
+
+impl Service<Uri> for EngineConnector {
+    type Response = EngineConnection;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<CountedStream>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<EngineConnection>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = UnixConnector.call(uri);
-        let Self { metrics, time_limit } = self.clone();
-        Box::pin(async move {
-            let stream = match time_limit {
-                None => connecting.await?,
-                Some(limit) => tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
-                    metrics.connection_timeouts.inc();
-                    Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}")))
-                })?,
-            };
-            Ok(CountedStream { stream, _counted: metrics.connections_active.hold() })
-        })
-    }
-}
-
-/// An open connection.
-#[derive(Debug)]
-pub struct CountedStream {
-    stream: hyperlocal::UnixStream,
-    _counted: GaugeGuard,
-}
-
-impl CountedStream {
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut hyperlocal::UnixStream> {
-        Pin::new(&mut self.get_mut().stream)
-    }
-}
-
-impl Connection for CountedStream {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
-    }
-}
-
-impl Read for CountedStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Read::poll_read(self.stream(), cx, buffer)
-    }
-}
-
-impl Write for CountedStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Write::poll_write(self.stream(), cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_flush(self.stream(), cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_shutdown(self.stream(), cx)
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move { connector.connect().await })
     }
 }

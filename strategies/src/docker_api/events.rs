@@ -3,11 +3,9 @@
 //! An event is not trusted for more than its container's id: it may be late, doubled or stale (the stream replays a few
 //! seconds when it is opened), so whoever gets one asks the engine how things are now.
 
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use serde::Deserialize;
 
-use crate::docker_api::EngineError;
+use crate::docker_api::{Body, EngineError};
 
 /// Something happened to the container of this id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +17,7 @@ pub struct ContainerHint {
 /// Events as they come.
 #[derive(Debug)]
 pub struct EventStream {
-    body: Incoming,
+    body: Body,
     buffer: Vec<u8>,
 }
 
@@ -27,7 +25,7 @@ pub struct EventStream {
 const MAX_EVENT_BYTES: usize = 1 << 20;
 
 impl EventStream {
-    pub(super) fn new(body: Incoming) -> Self {
+    pub(super) fn new(body: Body) -> Self {
         Self { body, buffer: Vec::new() }
     }
 
@@ -41,11 +39,8 @@ impl EventStream {
                     None => continue,
                 }
             }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(|error| EngineError::Body(error.into()))?;
-            if let Some(data) = frame.data_ref() {
-                self.buffer.extend_from_slice(data);
-            }
+            let Some(chunk) = self.body.next_chunk().await? else { return Ok(None) };
+            self.buffer.extend_from_slice(&chunk);
             if self.buffer.len() > MAX_EVENT_BYTES {
                 return Err(EngineError::Body(format!("an event of over {MAX_EVENT_BYTES} bytes").into()));
             }

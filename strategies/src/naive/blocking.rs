@@ -2,20 +2,21 @@
 //!
 //! HTTP/1.0, because its body simply goes on to the connection's end: there are no chunks to take apart.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use crate::docker_api::EngineAddress;
 use crate::docker_api::logs::LogQuery;
 use crate::log_reader::{Capture, Captured};
 use crate::metrics::Metrics;
 use crate::strategy::Context;
 
 pub(super) struct BlockingReader {
-    socket: PathBuf,
+    engine: EngineAddress,
     path: String,
     capture: Capture,
     metrics: Arc<Metrics>,
@@ -27,7 +28,7 @@ impl BlockingReader {
     pub(super) fn new(captured: &Arc<Captured>, context: &Context) -> Self {
         let query = LogQuery { since: captured.progress.since(), tail: None, follow: true };
         Self {
-            socket: context.config.engine_socket.clone(),
+            engine: context.config.engine.clone(),
             path: format!("/v{}{}", context.config.api_version, query.path(&captured.container.id)),
             capture: Capture::new(captured, context),
             metrics: Arc::clone(&context.metrics),
@@ -36,8 +37,14 @@ impl BlockingReader {
     }
 
     /// Connects, asks, and reads until the engine closes the connection.
-    pub(super) fn read_to_end(mut self) -> io::Result<()> {
-        let mut engine = UnixStream::connect(&self.socket)?;
+    pub(super) fn read_to_end(self) -> io::Result<()> {
+        match self.engine.clone() {
+            EngineAddress::Unix(path) => self.read_from(UnixStream::connect(path)?),
+            EngineAddress::Tcp(address) => self.read_from(TcpStream::connect(address)?),
+        }
+    }
+
+    fn read_from(mut self, mut engine: impl Read + Write) -> io::Result<()> {
         let _connection = self.metrics.connections_active.hold();
         write!(engine, "GET {} HTTP/1.0\r\nHost: docker\r\n\r\n", self.path)?;
         let mut answer = BufReader::new(engine);

@@ -1,25 +1,36 @@
 //! The client that all of an arm's requests share.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http_body_util::Empty;
-use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, header};
+use hyper::body::Bytes;
+use hyper::{Request, Response, Version};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use leaksoak_scenarios::Http;
+use tokio::sync::{OnceCell, Semaphore};
 
-use crate::docker_api::connector::CountingConnector;
-use crate::docker_api::{EngineError, Transport};
+use super::multiplexed::Multiplexed;
+use crate::docker_api::connector::EngineConnector;
+use crate::docker_api::{Answer, Body, EngineAddress, EngineError, Transport};
 use crate::metrics::Metrics;
 
 /// Limits of a [`PooledClient`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// Idle connections kept for the next request; further ones are closed.
+    /// The protocol. [`Http::Auto`]: HTTP/2 if the engine speaks it without being asked to change, else HTTP/1.1.
+    pub http: Http,
+    /// How often a busy connection is read; zero: whenever something has come.
+    pub coalesce: Duration,
+    /// HTTP/1.1: connections at the most, each of which serves one answer at a time. Whoever needs one more waits.
+    pub max_connections: usize,
+    /// HTTP/1.1: idle connections kept for the next request; further ones are closed.
     pub max_idle: usize,
+    /// HTTP/2: answers at the most that one connection serves at a time, if the engine allows as many. With more, there is
+    /// one more connection.
+    pub max_streams_per_connection: usize,
     /// How long a connection is kept idle.
     pub idle_timeout: Duration,
     /// How long connecting may take.
@@ -31,7 +42,11 @@ pub struct ClientSettings {
 impl Default for ClientSettings {
     fn default() -> Self {
         Self {
+            http: Http::Auto,
+            coalesce: Duration::ZERO,
+            max_connections: 10_000,
             max_idle: 4,
+            max_streams_per_connection: 2_000,
             idle_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(15),
@@ -41,36 +56,71 @@ impl Default for ClientSettings {
 
 /// One client for a whole process: connections are kept alive and used again, within bounds, and every wait is limited.
 ///
-/// A body that is dropped before its end closes its connection; hyper notices within moments, not at once.
+/// Over HTTP/2 all answers share a connection. Over HTTP/1.1 each has one to itself, and a body that is dropped before its
+/// end closes it; hyper notices within moments, not at once.
 #[derive(Debug)]
 pub struct PooledClient {
-    client: Client<CountingConnector, Empty<Bytes>>,
-    socket: PathBuf,
+    http1: Client<EngineConnector, Empty<Bytes>>,
+    connections: Arc<Semaphore>,
+    http2: Multiplexed,
+    /// Once the engine was reached.
+    speaks_http2: OnceCell<bool>,
     settings: ClientSettings,
     metrics: Arc<Metrics>,
 }
 
 impl PooledClient {
-    /// A client of the engine at this Unix socket. Connects with its first request.
-    pub fn new(socket: &Path, settings: ClientSettings, metrics: Arc<Metrics>) -> Self {
-        let connector = CountingConnector::new(Arc::clone(&metrics)).with_time_limit(settings.connect_timeout);
-        let client = Client::builder(TokioExecutor::new())
+    /// A client of the engine at this address. Connects with its first request.
+    pub fn new(address: EngineAddress, settings: ClientSettings, metrics: Arc<Metrics>) -> Self {
+        let connector = EngineConnector::new(address, Arc::clone(&metrics))
+            .with_time_limit(settings.connect_timeout)
+            .with_coalescing(settings.coalesce);
+        let http1 = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(settings.max_idle)
             .pool_idle_timeout(settings.idle_timeout)
             .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { client, socket: socket.to_owned(), settings, metrics }
+            .build(connector.clone());
+        Self {
+            http1,
+            connections: Arc::new(Semaphore::new(settings.max_connections)),
+            http2: Multiplexed::new(connector, settings.max_streams_per_connection, settings.idle_timeout),
+            speaks_http2: OnceCell::new(),
+            settings,
+            metrics,
+        }
+    }
+
+    async fn send(&self, path: &str, answer: Answer) -> Result<Response<Body>, BoxError> {
+        let speaks_http2 = match self.settings.http {
+            Http::One => &false,
+            Http::Two => &true,
+            Http::Auto => self.speaks_http2.get_or_try_init(|| self.http2.probe()).await?,
+        };
+        if *speaks_http2 {
+            let mut request = request(path)?;
+            *request.version_mut() = Version::HTTP_2;
+            return Ok(self.http2.send(request).await?);
+        }
+        let mut request = request(path)?;
+        if answer == Answer::Stream {
+            // The body then goes on to the connection's end, which is this stream's alone, instead of coming in chunks:
+            // the engine makes one of every line, and taking them apart costs more than the lines.
+            *request.version_mut() = Version::HTTP_10;
+        }
+        let connection = Arc::clone(&self.connections).acquire_owned().await?;
+        Ok(Body::of(self.http1.request(request).await?).map(|body| body.holding(connection)))
     }
 }
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 impl Transport for PooledClient {
-    fn get(&self, path: String) -> BoxFuture<'_, Result<Response<Incoming>, EngineError>> {
+    fn get(&self, path: String, answer: Answer) -> BoxFuture<'_, Result<Response<Body>, EngineError>> {
         Box::pin(async move {
-            let request = request(&self.socket, &path)?;
             let after = self.settings.header_timeout;
-            match tokio::time::timeout(after, self.client.request(request)).await {
+            match tokio::time::timeout(after, self.send(&path, answer)).await {
                 Ok(Ok(response)) => Ok(response),
-                Ok(Err(error)) => Err(EngineError::Request { path, source: error.into() }),
+                Ok(Err(source)) => Err(EngineError::Request { path, source }),
                 Err(_) => {
                     self.metrics.connection_timeouts.inc();
                     Err(EngineError::Timeout { path, after })
@@ -80,11 +130,7 @@ impl Transport for PooledClient {
     }
 }
 
-/// `GET path` at the engine's socket.
-pub(crate) fn request(socket: &Path, path: &str) -> Result<Request<Empty<Bytes>>, EngineError> {
-    Request::get(hyper::Uri::from(hyperlocal::Uri::new(socket, path)))
-        // Else it would be the socket's path in hexadecimal digits, which some engines refuse.
-        .header(header::HOST, "docker")
-        .body(Empty::new())
-        .map_err(|error| EngineError::Request { path: path.to_owned(), source: error.into() })
+/// `GET path`, of whichever engine a connection leads to.
+pub(crate) fn request(path: &str) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
+    Request::get(format!("http://docker{path}")).body(Empty::new())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leaksoak_scenarios::Strategy as Kind;
 use leaksoak_strategies::delivery::{self, Delivery, Destination, Limits, Pipeline};
-use leaksoak_strategies::docker_api;
+use leaksoak_strategies::docker_api::{self, EngineAddress};
 use leaksoak_strategies::health::Health;
 use leaksoak_strategies::metrics::Metrics;
 use leaksoak_strategies::pooled::{ClientSettings, PooledClient};
@@ -15,6 +15,7 @@ use leaksoak_strategies::task::OwnedTask;
 use leaksoak_strategies::{ArmConfig, Context, Strategy, StrategyError};
 
 use crate::engine::Engine;
+use crate::server::Speaks;
 use crate::sink::Sink;
 
 /// How long a condition may take to hold.
@@ -36,9 +37,13 @@ pub(crate) struct Arm {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::speaking(Speaks::Http1)
+    }
+
+    pub(crate) fn speaking(speaks: Speaks) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("state")).unwrap();
-        let engine = Engine::start(&dir.path().join("engine.sock"));
+        let engine = Engine::speaking(speaks, &dir.path().join("engine.sock"));
         let sink = Sink::start(&dir.path().join("sink.sock"));
         Self { dir, engine, sink }
     }
@@ -51,12 +56,16 @@ impl Place {
         self.path("state").join(name)
     }
 
+    pub(crate) fn engine_address(&self) -> EngineAddress {
+        EngineAddress::Unix(self.path("engine.sock"))
+    }
+
     pub(crate) fn config(&self) -> ArmConfig {
         ArmConfig {
             name: "tested".to_owned(),
             strategy: Kind::Idle,
             delivery: leaksoak_scenarios::Delivery::default(),
-            engine_socket: self.path("engine.sock"),
+            engine: self.engine_address(),
             api_version: "1.41".to_owned(),
             label: "leaksoak.run=test".to_owned(),
             sink_socket: self.path("sink.sock"),
@@ -77,10 +86,14 @@ impl Place {
     }
 
     pub(crate) fn start(&self, strategy: impl Strategy) -> Arm {
-        let config = Arc::new(self.config());
+        self.start_with(self.engine_address(), ClientSettings::default(), strategy)
+    }
+
+    pub(crate) fn start_with(&self, engine: EngineAddress, settings: ClientSettings, strategy: impl Strategy) -> Arm {
+        let config = Arc::new(ArmConfig { engine, ..self.config() });
         let metrics = Arc::new(Metrics::default());
         let health = Arc::new(Health::default());
-        let client = PooledClient::new(&config.engine_socket, ClientSettings::default(), Arc::clone(&metrics));
+        let client = PooledClient::new(config.engine.clone(), settings, Arc::clone(&metrics));
         let destination = Destination::new(&config.sink_socket, &config.name, &config.state_dir);
         let limits = Limits { batch_wait: Duration::from_millis(2), ..Limits::default() };
         let (delivery, pipeline) = delivery::start(&destination, limits, Arc::clone(&metrics), Arc::clone(&health));

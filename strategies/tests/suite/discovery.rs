@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use leaksoak_strategies::discovery::{ContainerEvent, Discovery};
-use leaksoak_strategies::docker_api::Engine;
+use leaksoak_strategies::docker_api::{Engine, EngineAddress};
 use leaksoak_strategies::health::{Health, State};
 use leaksoak_strategies::metrics::Metrics;
 use leaksoak_strategies::pooled::{ClientSettings, PooledClient};
@@ -13,7 +13,7 @@ use crate::arm::{Place, eventually};
 fn discover(place: &Place) -> (Discovery, Arc<Health>) {
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::default());
-    let client = PooledClient::new(&place.path("engine.sock"), ClientSettings::default(), Arc::clone(&metrics));
+    let client = PooledClient::new(place.engine_address(), ClientSettings::default(), Arc::clone(&metrics));
     let engine = Engine::new(client, "1.41");
     (Discovery::start(engine, "leaksoak.run=test".to_owned(), metrics, Arc::clone(&health)), health)
 }
@@ -66,7 +66,7 @@ async fn an_engine_that_comes_late_is_found() {
     let place = Place::new();
     let socket = place.path("late.sock");
     let health = Arc::new(Health::default());
-    let client = PooledClient::new(&socket, ClientSettings::default(), Arc::default());
+    let client = PooledClient::new(EngineAddress::Unix(socket.clone()), ClientSettings::default(), Arc::default());
     let mut discovery =
         Discovery::start(Engine::new(client, "1.41"), "x=y".to_owned(), Arc::default(), Arc::clone(&health));
     eventually("the failure is told", || {

@@ -1,6 +1,7 @@
 //! An engine whose containers do what the test says.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -10,7 +11,7 @@ use hyper::body::{Bytes, Frame};
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::{mpsc, watch};
 
-use crate::server::{Body, Server};
+use crate::server::{Body, Server, Speaks};
 
 /// 2026-11-23T13:15:57Z, the second in which every line is printed.
 const SECOND: i64 = 1_795_439_757;
@@ -61,9 +62,13 @@ struct Entry {
 
 impl Engine {
     pub(crate) fn start(socket: &Path) -> Self {
+        Self::speaking(Speaks::Http1, socket)
+    }
+
+    pub(crate) fn speaking(speaks: Speaks, socket: &Path) -> Self {
         let world = Arc::new(World { script: Mutex::default(), changed: watch::Sender::new(0) });
         let answering = Arc::clone(&world);
-        let server = Server::start(socket, move |request| {
+        let server = Server::start(socket, speaks, move |request| {
             let response = answering.answer(&request);
             async { Some(response) }
         });
@@ -162,6 +167,10 @@ impl Engine {
     /// The `tail` of every log stream that was asked for so far, in their order.
     pub(crate) fn tails(&self) -> Vec<Option<usize>> {
         self.world.script().tails.clone()
+    }
+
+    pub(crate) fn tcp_address(&self) -> SocketAddr {
+        self.server.tcp_address()
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -293,8 +302,9 @@ impl World {
 
 impl Container {
     fn inspection(&self, id: &str) -> String {
-        let started =
-            self.started.map_or("0001-01-01T00:00:00Z".to_owned(), |nth| format!("2026-11-23T13:00:{nth:02}Z"));
+        let started = self
+            .started
+            .map_or("0001-01-01T00:00:00Z".to_owned(), |nth| format!("2026-11-23T13:{:02}:{:02}Z", nth / 60, nth % 60));
         serde_json::json!({
             "Id": id,
             "Name": format!("/{id}"),

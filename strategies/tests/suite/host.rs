@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use leaksoak_scenarios::{Span, Strategy as Kind};
+use leaksoak_scenarios::{Http, Span, Strategy as Kind};
 use leaksoak_strategies::{ArmConfig, host};
 
 use crate::arm::{Place, eventually, numbers};
@@ -78,7 +78,10 @@ fn metric(socket: &Path, name: &str) -> u64 {
 }
 
 fn pooled(place: &Place) -> ArmConfig {
-    ArmConfig { strategy: Kind::Pooled { rotate_every: Span::from_secs(30) }, ..place.config() }
+    ArmConfig {
+        strategy: Kind::Pooled { rotate_every: Span::from_secs(30), coalesce: Span::from_millis(10), http: Http::Auto },
+        ..place.config()
+    }
 }
 
 fn assert_every_task_has_its_spawn_site(text: &str) {

@@ -15,5 +15,6 @@ mod hybrid;
 mod jsonlog;
 mod naive;
 mod pooled;
+mod rotations;
 mod server;
 mod sink;

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
 
-use crate::server::{Body, Server};
+use crate::server::{Body, Server, Speaks};
 
 pub(crate) struct Sink {
     ledger: Arc<Mutex<Ledger>>,
@@ -38,7 +38,7 @@ impl Sink {
     pub(crate) fn start(socket: &Path) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let taking = Arc::clone(&ledger);
-        let server = Server::start(socket, move |request| answer(Arc::clone(&taking), request));
+        let server = Server::start(socket, Speaks::Http1, move |request| answer(Arc::clone(&taking), request));
         Self { ledger, server }
     }
 
