@@ -12,6 +12,7 @@ use crate::workload::arguments::Arguments;
 
 mod check;
 mod clean;
+mod compare;
 mod dlq;
 mod doctor;
 mod report;
@@ -41,6 +42,22 @@ enum Command {
         /// The run directory
         directory: PathBuf,
         /// Print the verdict as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare two runs, arm by arm: is B worse than A?
+    #[command(after_help = compare::HELP)]
+    Compare {
+        /// The run directory of the run before
+        #[arg(value_name = "RUN_A")]
+        a: PathBuf,
+        /// The run directory of the run after
+        #[arg(value_name = "RUN_B")]
+        b: PathBuf,
+        /// The least effect that counts as a regression, in percent of the value in A; of growth and loss, of their limit if that is more
+        #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = compare::percent, allow_negative_numbers = true)]
+        min_effect: f64,
+        /// Print the comparison as JSON
         #[arg(long)]
         json: bool,
     },
@@ -187,6 +204,7 @@ pub fn main() -> ExitCode {
         }),
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Report { directory, json }) => report::report(&directory, json),
+        Some(Command::Compare { a, b, min_effect, json }) => compare::compare(&a, &b, min_effect, json),
         Some(Command::Scenarios { name }) => scenarios::scenarios(name.as_deref()),
         Some(Command::Check { scenario, overrides }) => check::check(&scenario, overrides),
         Some(Command::Clean { all }) => clean::clean(all),

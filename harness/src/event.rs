@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, TaskGroup};
+use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, LatencyRow, TaskGroup};
 use leaksoak_reports::record::events::EventRecord;
 use leaksoak_reports::record::ledger::Ledger;
 use leaksoak_reports::record::run_info::RunInfo;
@@ -47,6 +47,8 @@ pub enum RunEvent {
         groups: Vec<FdGroup>,
         /// The tasks of every arm that tells them.
         tasks: Vec<TaskGroup>,
+        /// The latency of every arm's lines since the one before.
+        latency: Vec<LatencyRow>,
         /// The account as it stands.
         ledger: Ledger,
     },

@@ -27,11 +27,12 @@ impl Consumer for Recorder {
             RunEvent::Sampled { samples, .. } => {
                 samples.iter().try_for_each(|sample| writer.sample(sample)).and_then(|()| writer.flush())
             }
-            RunEvent::Checkpointed { rows, groups, tasks, ledger } => rows
+            RunEvent::Checkpointed { rows, groups, tasks, latency, ledger } => rows
                 .iter()
                 .try_for_each(|row| writer.checkpoint(row))
                 .and_then(|()| groups.iter().try_for_each(|group| writer.fd_group(group)))
                 .and_then(|()| tasks.iter().try_for_each(|group| writer.task_group(group)))
+                .and_then(|()| latency.iter().try_for_each(|row| writer.latency(row)))
                 .and_then(|()| writer.ledger(ledger))
                 .and_then(|()| writer.sync()),
             RunEvent::Closed(ledger) => writer.ledger(ledger).and_then(|()| writer.sync()),

@@ -4,8 +4,11 @@
 //! Nothing here knows a limit: that is the business of [`crate::verdict`].
 
 pub mod attribution;
+mod batches;
+pub mod compare;
 pub mod cost;
 pub mod engine_side;
+pub mod estimate;
 pub mod growth;
 pub mod lives;
 pub mod rate_tracker;
@@ -13,8 +16,10 @@ pub mod timeline;
 pub mod trend;
 
 pub use attribution::GroupGrowth;
+pub use compare::{Comparison, Profile, Quantity};
 pub use cost::Cost;
 pub use engine_side::EngineSide;
+pub use estimate::Estimate;
 pub use growth::{Growth, Metric, Window};
 pub use lives::Life;
 pub use rate_tracker::{RateTracker, Rates};

@@ -7,6 +7,7 @@
 //! Synchronous and pure but for the reading and writing of run directories: no runtime, no engine, no clock.
 
 pub mod analysis;
+pub mod comparison;
 pub mod record;
 pub mod render;
 mod report;
@@ -14,6 +15,7 @@ pub mod verdict;
 mod words;
 
 pub use analysis::{RateTracker, Rates};
+pub use comparison::{RunComparison, compare_runs};
 pub use record::{RecordError, Recording, RunDir, RunWriter};
 pub use report::{Report, ReportError, write_reports};
 pub use verdict::{Outcome, RunVerdict, judge};

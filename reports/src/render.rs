@@ -3,11 +3,13 @@
 //! What comes from an arm, a container or an engine is escaped for where it goes: nothing in it is obeyed by a
 //! terminal, by Markdown, or by whatever reads a table.
 
+mod comparison;
 mod json;
 mod markdown;
 pub mod png;
 mod text;
 
-pub use json::json;
+pub use comparison::comparison;
+pub use json::{comparison_json, json};
 pub use markdown::markdown;
 pub use text::text;

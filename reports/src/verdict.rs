@@ -18,6 +18,7 @@ use leaksoak_scenarios::{Arm, Expect};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{EngineSide, GroupGrowth, Growth, Life, Metric, Timeline, Window};
+use crate::comparison::{self, ArmComparison};
 use crate::record::Recording;
 pub use control::Proof;
 use rules::{ArmCase, GrowthRule};
@@ -138,6 +139,8 @@ pub struct RunVerdict {
     pub grown: Vec<GroupGrowth>,
     /// How the engine's growth goes with what the arms left open; `None`: nothing grew that both sides hold.
     pub engine_side: Option<EngineSide>,
+    /// Each arm against the first.
+    pub comparisons: Vec<ArmComparison>,
     /// What was torn or missing in the recording, and what else a reader should know.
     pub notes: Vec<String>,
 }
@@ -160,6 +163,17 @@ impl Outcome {
             Self::Fail => "FAIL",
             Self::Inconclusive => "INCONCLUSIVE",
             Self::Invalid => "INVALID",
+        }
+    }
+
+    /// The exit code of a command that ends with it: 0 pass, 1 fail, 3 inconclusive, 4 invalid.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Inconclusive => 3,
+            Self::Invalid => 4,
         }
     }
 
@@ -210,12 +224,7 @@ impl RunVerdict {
     /// The exit code of `leaksoak run` and `leaksoak report`: 0 pass, 1 fail, 3 inconclusive, 4 invalid.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match self.outcome {
-            Outcome::Pass => 0,
-            Outcome::Fail => 1,
-            Outcome::Inconclusive => 3,
-            Outcome::Invalid => 4,
-        }
+        self.outcome.exit_code()
     }
 }
 
@@ -227,6 +236,7 @@ pub fn judge(recording: &Recording) -> RunVerdict {
     let arms: Vec<ArmVerdict> = scenario.arms.iter().map(|arm| judge_arm(recording, &timeline, arm)).collect();
     let harness = judge_harness(recording, &timeline);
     let names: Vec<&str> = scenario.arms.iter().map(|arm| arm.name.as_str()).collect();
+    let comparisons = comparison::within(recording, &timeline, &arms);
     let grown = grown(recording, &timeline, &names);
     let findings = findings(&arms, &harness, &timeline);
     let outcomes: Vec<Outcome> = findings.iter().map(|(outcome, _)| *outcome).collect();
@@ -252,6 +262,7 @@ pub fn judge(recording: &Recording) -> RunVerdict {
         engine_growth: engine_growth(recording, &timeline),
         engine_side: EngineSide::of(&grown, &names, &Window::of_subject(recording, &timeline, "engine")),
         grown,
+        comparisons,
         notes,
         partial: timeline.partial,
     }

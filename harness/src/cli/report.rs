@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use leaksoak_reports::{RecordError, ReportError, RunVerdict, render, write_reports};
+use leaksoak_reports::{Outcome, RecordError, ReportError, RunVerdict, render, write_reports};
 
 use super::print;
 use crate::exit::{Exit, Failure};
@@ -13,7 +13,7 @@ pub(super) fn report(directory: &Path, json: bool) -> Result<Exit, Failure> {
         error => Failure::usage(error),
     })?;
     tell(&verdict, directory, json)?;
-    Ok(exit(&verdict))
+    Ok(exit(verdict.outcome))
 }
 
 /// Prints the verdict.
@@ -26,12 +26,12 @@ pub(super) fn tell(verdict: &RunVerdict, directory: &Path, json: bool) -> Result
     }
 }
 
-/// The exit code that a verdict asks for.
-pub(super) fn exit(verdict: &RunVerdict) -> Exit {
-    match verdict.exit_code() {
-        0 => Exit::Pass,
-        1 => Exit::Fail,
-        3 => Exit::Inconclusive,
-        _ => Exit::Invalid,
+/// The exit code that an outcome asks for.
+pub(super) fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Pass => Exit::Pass,
+        Outcome::Fail => Exit::Fail,
+        Outcome::Inconclusive => Exit::Inconclusive,
+        Outcome::Invalid => Exit::Invalid,
     }
 }

@@ -134,7 +134,7 @@ fn conclude(ending: &Ending, directory: &Path, json: bool, quiet: bool) -> Resul
         Ending::Interrupted(signal) => {
             Err(Failure { exit: Exit::Interrupted, message: format!("interrupted ({signal}); the report is partial") })
         }
-        _ => Ok(report::exit(&verdict)),
+        _ => Ok(report::exit(verdict.outcome)),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, TaskGroup};
+use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, LatencyRow, TaskGroup};
+use leaksoak_reports::record::ledger::Latency;
 use leaksoak_reports::record::samples::Sample;
 use leaksoak_reports::{RateTracker, Rates};
 
@@ -20,6 +21,8 @@ pub type Sites = BTreeMap<String, BTreeMap<String, u64>>;
 /// What is recorded of one checkpoint.
 #[derive(Debug)]
 pub struct CheckpointReadings {
+    /// Its number: 1, 2, 3, ...
+    pub checkpoint: u32,
     /// One row per arm.
     pub rows: Vec<Checkpoint>,
     /// What every subject holds open.
@@ -148,8 +151,24 @@ impl Board {
                 count,
             })
         });
-        CheckpointReadings { rows, groups, tasks: tasks.collect() }
+        CheckpointReadings { checkpoint, rows, groups, tasks: tasks.collect() }
     }
+}
+
+/// What the sink measured since the checkpoint before, as it is recorded.
+pub fn latency_rows(checkpoint: u32, latency: BTreeMap<String, Latency>) -> Vec<LatencyRow> {
+    latency
+        .into_iter()
+        .map(|(arm, Latency { count, p50_us, p90_us, p99_us, max_us })| LatencyRow {
+            checkpoint,
+            arm,
+            count,
+            p50_us,
+            p90_us,
+            p99_us,
+            max_us,
+        })
+        .collect()
 }
 
 /// The sites with the most tasks, most first.

@@ -119,9 +119,11 @@ impl Running<'_> {
         }
         let readings = self.board.checkpoint(elapsed_s, &status, groups, sites);
         if let Some(sink) = &self.sink {
-            let CheckpointReadings { rows, groups, tasks } = readings;
-            let ledger = sink.book().close(false);
-            self.bus.send(RunEvent::Checkpointed { rows, groups, tasks, ledger });
+            let CheckpointReadings { checkpoint, rows, groups, tasks } = readings;
+            let mut book = sink.book();
+            let latency = board::latency_rows(checkpoint, book.take_latency());
+            let ledger = book.close(false);
+            self.bus.send(RunEvent::Checkpointed { rows, groups, tasks, latency, ledger });
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Book {
 struct Account {
     lines: BTreeMap<String, Lines>,
     latency_us: Histogram<u64>,
+    /// Of the lines since [`Book::take_latency`] was last asked.
+    recent_latency_us: Histogram<u64>,
     delivered: u64,
 }
 
@@ -55,10 +57,12 @@ impl Book {
     /// Never: the histogram's bounds are constants that it takes.
     #[must_use]
     pub fn new(arms: &[String], containers: &[String], refuse_older_than_ns: Option<u64>) -> Self {
+        let histogram =
+            || Histogram::new_with_bounds(1, MAX_LATENCY_US, 2).expect("1 us to 1 h at two digits are bounds it takes");
         let account = || Account {
             lines: containers.iter().map(|container| (container.clone(), Lines::default())).collect(),
-            latency_us: Histogram::new_with_bounds(1, MAX_LATENCY_US, 2)
-                .expect("1 us to 1 h at two digits are bounds it takes"),
+            latency_us: histogram(),
+            recent_latency_us: histogram(),
             delivered: 0,
         };
         Self {
@@ -93,7 +97,9 @@ impl Book {
         }
         if inserted != Inserted::Duplicate {
             account.delivered += 1;
-            account.latency_us.saturating_record((age_ns / 1_000).max(1));
+            let latency_us = (age_ns / 1_000).max(1);
+            account.latency_us.saturating_record(latency_us);
+            account.recent_latency_us.saturating_record(latency_us);
         }
         if token.is_final {
             self.finals.insert(token.container.to_owned(), token.seq);
@@ -118,6 +124,16 @@ impl Book {
     #[must_use]
     pub fn delivered(&self, arm: &str) -> u64 {
         self.arms.get(arm).map_or(0, |account| account.delivered)
+    }
+
+    /// The latency of the lines that arrived since this was last asked, of each arm that delivered any.
+    pub fn take_latency(&mut self) -> BTreeMap<String, Latency> {
+        let take = |(arm, account): (&String, &mut Account)| {
+            let latency = quantiles(&account.recent_latency_us)?;
+            account.recent_latency_us.reset();
+            Some((arm.clone(), latency))
+        };
+        self.arms.iter_mut().filter_map(take).collect()
     }
 
     /// Lines that `arm` has not delivered, as far as is known now.
@@ -166,16 +182,20 @@ impl Account {
             })
             .collect();
         let total = containers.iter().fold(Counts::default(), |sum, container| add(sum, container.counts));
-        let quantile = |q| self.latency_us.value_at_quantile(q);
-        let latency = (!self.latency_us.is_empty()).then(|| Latency {
-            count: self.latency_us.len(),
-            p50_us: quantile(0.5),
-            p90_us: quantile(0.9),
-            p99_us: quantile(0.99),
-            max_us: self.latency_us.max(),
-        });
-        ArmLedger { arm: arm.to_owned(), total, latency, containers }
+        ArmLedger { arm: arm.to_owned(), total, latency: quantiles(&self.latency_us), containers }
     }
+}
+
+/// `None` where nothing was measured.
+fn quantiles(latency_us: &Histogram<u64>) -> Option<Latency> {
+    let quantile = |q| latency_us.value_at_quantile(q);
+    (!latency_us.is_empty()).then(|| Latency {
+        count: latency_us.len(),
+        p50_us: quantile(0.5),
+        p90_us: quantile(0.9),
+        p99_us: quantile(0.99),
+        max_us: latency_us.max(),
+    })
 }
 
 fn add(a: Counts, b: Counts) -> Counts {
@@ -240,6 +260,18 @@ mod tests {
         assert_eq!(book.enter("a", token(1, 0), SECOND_NS), Arrival::Accepted);
         assert_eq!(book.enter("a", token(2, 0), SECOND_NS + 1), Arrival::Refused);
         assert_eq!((book.delivered("a"), book.close(false).arms[0].total.refused), (1, 1));
+    }
+
+    #[test]
+    fn recent_latency_is_of_the_lines_since_it_was_last_asked() {
+        let mut book = book(None);
+        book.enter("a", token(1, 0), 1_000_000);
+        assert_eq!(book.take_latency().len(), 1, "of an arm that delivered nothing there is none");
+        assert!(book.take_latency().is_empty());
+        book.enter("a", token(2, 0), 8_000_000);
+        let recent = book.take_latency()["a"];
+        assert!(recent.count == 1 && recent.p50_us >= 7_900, "{recent:?}");
+        assert_eq!(book.close(false).arms[0].latency.unwrap().count, 2);
     }
 
     #[test]

@@ -120,3 +120,31 @@ fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
 const ARM: &str = r#"{"name":"hybrid","strategy":{"kind":"idle"},"engine":"unix:///nonexistent/d.sock","api_version":"1.41",
 "label":"leaksoak.run=x","sink_socket":"/nonexistent/sink.sock","own_socket":"/nonexistent/a.sock","state_dir":"/nonexistent",
 "nofile":64,"parent_pid":1,"cgroup_procs":[]}"#;
+
+const SOAK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results/soak-30m");
+
+#[test]
+fn a_run_compared_with_itself_is_no_regression_and_says_so_as_json_too() {
+    let output = leaksoak(&["compare", SOAK, SOAK, "--min-effect", "0%"]).output().unwrap();
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
+    assert!(said.starts_with("PASS: ") && said.contains("A and B are the same run"), "{said}");
+    let output = leaksoak(&["compare", SOAK, SOAK, "--json"]).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["outcome"], said["arms"].as_array().map(Vec::len)), (&"PASS".into(), Some(4)));
+}
+
+#[test]
+fn what_cannot_be_compared_is_named() {
+    let refused = |arguments: &[&str]| {
+        let output = leaksoak(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let said = refused(&["compare", SOAK, "/nonexistent/run"]);
+    assert!(said.contains("RUN_B") && said.contains("/nonexistent/run"), "{said}");
+    let said = refused(&["compare", "/nonexistent/run", SOAK]);
+    assert!(said.contains("RUN_A"), "{said}");
+    let said = refused(&["compare", SOAK, SOAK, "--min-effect", "-3"]);
+    assert!(said.contains("min-effect"), "{said}");
+}

@@ -1,4 +1,4 @@
-//! `checkpoints.csv`, `fd_groups.csv` and `task_groups.csv`: the coarser readings.
+//! `checkpoints.csv`, `fd_groups.csv`, `task_groups.csv` and `latency.csv`: the coarser readings.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,4 +63,23 @@ pub struct TaskGroup {
     pub spawn_site: String,
     /// How many.
     pub count: u64,
+}
+
+/// The latency of one arm's lines that reached the sink since the checkpoint before, microseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyRow {
+    /// As in [`Checkpoint`].
+    pub checkpoint: u32,
+    /// Arm name.
+    pub arm: String,
+    /// Lines measured; first arrivals only.
+    pub count: u64,
+    /// Median.
+    pub p50_us: u64,
+    /// 90th percentile.
+    pub p90_us: u64,
+    /// 99th percentile.
+    pub p99_us: u64,
+    /// Largest.
+    pub max_us: u64,
 }

@@ -55,6 +55,12 @@ impl RunDir {
         self.path.join("task_groups.csv")
     }
 
+    /// Latency of the lines of each checkpoint and arm.
+    #[must_use]
+    pub fn latency_csv(&self) -> PathBuf {
+        self.path.join("latency.csv")
+    }
+
     /// What happened.
     #[must_use]
     pub fn events_jsonl(&self) -> PathBuf {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::checkpoints::{Checkpoint, FdGroup, TaskGroup};
+use super::checkpoints::{Checkpoint, FdGroup, LatencyRow, TaskGroup};
 use super::events::EventRecord;
 use super::ledger::Ledger;
 use super::run_info::{FORMAT_VERSION, RunInfo};
@@ -31,6 +31,8 @@ pub struct Recording {
     pub fd_groups: Vec<FdGroup>,
     /// In order of time; empty where the arms could not tell, or an earlier leaksoak did not ask them.
     pub task_groups: Vec<TaskGroup>,
+    /// In order of time; empty of an earlier leaksoak.
+    pub latency: Vec<LatencyRow>,
     /// In order of time.
     pub events: Vec<EventRecord>,
     /// `None`: the run ended before the sink gave an account.
@@ -51,13 +53,11 @@ impl Recording {
         let samples = read_rows(&dir.samples_csv(), &mut notes)?;
         let checkpoints = read_rows(&dir.checkpoints_csv(), &mut notes)?;
         let fd_groups = read_rows(&dir.fd_groups_csv(), &mut notes)?;
-        let task_groups = match dir.task_groups_csv() {
-            path if path.exists() => read_rows(&path, &mut notes)?,
-            _ => Vec::new(),
-        };
+        let task_groups = read_later_rows(&dir.task_groups_csv(), &mut notes)?;
+        let latency = read_later_rows(&dir.latency_csv(), &mut notes)?;
         let events = read_events(&dir.events_jsonl(), &mut notes)?;
         let ledger = read_ledger(&dir.ledger_json(), &mut notes)?;
-        Ok(Self { info, samples, checkpoints, fd_groups, task_groups, events, ledger, notes })
+        Ok(Self { info, samples, checkpoints, fd_groups, task_groups, latency, events, ledger, notes })
     }
 }
 
@@ -94,6 +94,11 @@ fn read_events(path: &Path, notes: &mut Vec<String>) -> Result<Vec<EventRecord>,
         .filter(|(line, _)| !line.is_empty())
         .map(|(line, number)| serde_json::from_slice(line).map_err(|error| broken(path, number, json_problem(&error))))
         .collect()
+}
+
+/// Of a file that the first leaksoaks did not write: where there is none, nothing is missing.
+fn read_later_rows<T: Row>(path: &Path, notes: &mut Vec<String>) -> Result<Vec<T>, RecordError> {
+    if path.exists() { read_rows(path, notes) } else { Ok(Vec::new()) }
 }
 
 fn read_rows<T: Row>(path: &Path, notes: &mut Vec<String>) -> Result<Vec<T>, RecordError> {
@@ -151,6 +156,12 @@ impl Row for FdGroup {
 }
 
 impl Row for TaskGroup {
+    fn is_finite(&self) -> bool {
+        true
+    }
+}
+
+impl Row for LatencyRow {
     fn is_finite(&self) -> bool {
         true
     }

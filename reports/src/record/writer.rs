@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::append::Lines;
-use super::checkpoints::{Checkpoint, FdGroup, TaskGroup};
+use super::checkpoints::{Checkpoint, FdGroup, LatencyRow, TaskGroup};
 use super::dir::{replace, sync_dir};
 use super::events::EventRecord;
 use super::ledger::Ledger;
@@ -29,6 +29,7 @@ pub struct RunWriter {
     checkpoints: CsvFile,
     fd_groups: CsvFile,
     task_groups: CsvFile,
+    latency: CsvFile,
     events: Lines<File>,
 }
 
@@ -53,6 +54,7 @@ impl RunWriter {
             checkpoints: CsvFile::create(&dir.checkpoints_csv())?,
             fd_groups: CsvFile::create(&dir.fd_groups_csv())?,
             task_groups: CsvFile::create(&dir.task_groups_csv())?,
+            latency: CsvFile::create(&dir.latency_csv())?,
             events: Lines::create(dir.events_jsonl())?,
             dir,
         };
@@ -103,6 +105,11 @@ impl RunWriter {
         })
     }
 
+    /// Adds a row to `latency.csv`.
+    pub fn latency(&mut self, row: &LatencyRow) -> Result<(), RecordError> {
+        self.latency.row(&LatencyRow { arm: one_line(&row.arm), ..row.clone() })
+    }
+
     /// Adds a line to `events.jsonl`.
     pub fn event(&mut self, event: &EventRecord) -> Result<(), RecordError> {
         let mut line = to_json(self.events.path(), event, serde_json::to_vec)?;
@@ -132,8 +139,9 @@ impl RunWriter {
     }
 
     fn each(&mut self, act: impl Fn(&mut Lines<File>) -> Result<(), RecordError>) -> Result<(), RecordError> {
-        let tables = [&mut self.samples, &mut self.checkpoints, &mut self.fd_groups, &mut self.task_groups];
-        let files = std::iter::once(&mut self.events).chain(tables.map(|table| &mut table.lines));
+        let coarse = [&mut self.checkpoints, &mut self.fd_groups, &mut self.task_groups, &mut self.latency];
+        let tables = std::iter::once(&mut self.samples).chain(coarse).map(|table| &mut table.lines);
+        let files = std::iter::once(&mut self.events).chain(tables);
         files.map(act).fold(Ok(()), Result::and)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Its first line says the verdict, the scenario and the engine. It is readable as text, too: its tables are aligned.
 
+mod compared;
 mod escape;
 mod grown;
 mod judged;
@@ -26,6 +27,7 @@ pub fn markdown(report: &Report<'_>) -> String {
         charts(report),
         judged::growth(report),
         judged::other_criteria(report),
+        compared::compared(report),
         recorded::lines(report),
         recorded::costs(report),
         grown::grown(report),

@@ -35,6 +35,7 @@ fn write(recording: &Recording, path: &Path) {
     recording.checkpoints.iter().for_each(|row| writer.checkpoint(row).unwrap());
     recording.fd_groups.iter().for_each(|group| writer.fd_group(group).unwrap());
     recording.task_groups.iter().for_each(|group| writer.task_group(group).unwrap());
+    recording.latency.iter().for_each(|row| writer.latency(row).unwrap());
     if let Some(ledger) = &recording.ledger {
         writer.ledger(ledger).unwrap();
     }

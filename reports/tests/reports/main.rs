@@ -4,6 +4,7 @@
 
 mod attribution;
 mod charts;
+mod comparisons;
 mod files;
 mod golden;
 

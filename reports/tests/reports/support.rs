@@ -1,7 +1,7 @@
 //! Recordings of runs that never took place: each arm's counts are functions of time.
 
 use leaksoak_reports::Recording;
-use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, TaskGroup};
+use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, LatencyRow, TaskGroup};
 use leaksoak_reports::record::events::{Event, EventRecord, Exit, Phase};
 use leaksoak_reports::record::ledger::{ArmLedger, ContainerLedger, Counts, ExpectedFrom, Latency, Ledger};
 use leaksoak_reports::record::run_info::{EngineInfo, FORMAT_VERSION, HostInfo, RunInfo};
@@ -25,6 +25,9 @@ pub(crate) struct Script {
     timeouts: u64,
     death: Option<(f64, Exit, &'static str)>,
     metrics_until_s: f64,
+    /// Processor seconds per second.
+    cpu: f64,
+    latency_us: u64,
 }
 
 impl Script {
@@ -42,7 +45,14 @@ impl Script {
             timeouts: 0,
             death: None,
             metrics_until_s: f64::INFINITY,
+            cpu: 0.003,
+            latency_us: 240,
         }
+    }
+
+    /// So many processor seconds per second, and a median latency.
+    pub(crate) fn costs(self, cpu: f64, latency_us: u64) -> Self {
+        Self { cpu, latency_us, ..self }
     }
 
     pub(crate) fn control(self) -> Self {
@@ -142,6 +152,7 @@ impl Plan {
             checkpoints: Vec::new(),
             fd_groups: Vec::new(),
             task_groups: Vec::new(),
+            latency: Vec::new(),
             events: self.events(arms, end_s),
             ledger: self.killed_s.is_none().then(|| ledger(arms, end_s)),
             notes: Vec::new(),
@@ -251,6 +262,7 @@ impl Plan {
             let elapsed_s = at as f64 * self.checkpoint_every_s;
             for arm in arms {
                 recording.checkpoints.push(checkpoint(arm, number, elapsed_s, self.warmup_s));
+                recording.latency.extend(arm.is_up(elapsed_s).then(|| latency(arm, number)));
                 if arm.is_up(elapsed_s) {
                     let sockets = whole((arm.fds)(elapsed_s)).saturating_sub(12);
                     recording.fd_groups.push(group(number, arm.name, "socket", "/var/run/docker.sock", sockets));
@@ -298,8 +310,9 @@ fn arm_sample(arm: &Script, elapsed_s: f64) -> Sample {
         threads: Some(3),
         tasks: metric(whole((arm.tasks)(elapsed_s))),
         rss_bytes: Some((9 << 20) + whole((arm.fds)(elapsed_s) * 40_000.0)),
-        cpu_user_s: Some(elapsed_s * 0.002 + 0.05),
-        cpu_sys_s: Some(elapsed_s * 0.001),
+        // Read by a clock that ticks a hundred times a second.
+        cpu_user_s: Some((elapsed_s * arm.cpu * 100.0).floor() / 100.0 + 0.05),
+        cpu_sys_s: Some(0.0),
         ctx_switches: Some(whole(elapsed_s * 200.0)),
         streams: metric(arm.streams),
         connections: metric(arm.streams + 1),
@@ -337,6 +350,19 @@ fn checkpoint(arm: &Script, number: u32, elapsed_s: f64, warmup_s: f64) -> Check
         rss_bytes: up.then_some(10 << 20),
         lines_delivered: Some(arm.delivered(elapsed_s)),
         status: if up { "healthy" } else { "exited: code 1" }.to_owned(),
+    }
+}
+
+fn latency(arm: &Script, checkpoint: u32) -> LatencyRow {
+    let jitter = u64::from(checkpoint * 37 % 11);
+    LatencyRow {
+        checkpoint,
+        arm: arm.name.to_owned(),
+        count: 800,
+        p50_us: arm.latency_us + jitter,
+        p90_us: arm.latency_us * 8,
+        p99_us: arm.latency_us * 20 + jitter,
+        max_us: arm.latency_us * 200,
     }
 }
 
