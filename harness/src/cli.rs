@@ -15,6 +15,7 @@ mod clean;
 mod compare;
 mod dlq;
 mod doctor;
+mod engine;
 mod report;
 mod run;
 mod scenarios;
@@ -86,6 +87,8 @@ enum Command {
     },
     /// Say what will and what will not work on this machine
     Doctor,
+    /// Serve the embedded engine by itself, for any Docker client
+    Engine(engine::EngineArgs),
     /// Print a shell completion script
     Completions {
         /// The shell
@@ -210,6 +213,7 @@ pub fn main() -> ExitCode {
         Some(Command::Clean { all }) => clean::clean(all),
         Some(Command::Dlq { command }) => dlq::dlq(command),
         Some(Command::Doctor) => doctor::doctor(),
+        Some(Command::Engine(args)) => engine::engine(&args),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "leaksoak", &mut script);

@@ -10,6 +10,7 @@ use leaksoak_scenarios::{Load, LogRotation};
 use crate::owner::RunId;
 
 pub mod docker;
+pub mod embedded;
 pub mod image;
 pub mod socket;
 
@@ -50,6 +51,15 @@ impl ContainerSpec {
             Load::Silent => arguments.push("--silent".into()),
         }
         arguments
+    }
+
+    /// The options of its json-file log.
+    #[must_use]
+    pub fn log_options(&self) -> BTreeMap<String, String> {
+        [("max-size", self.log.max_size.get().to_string()), ("max-file", self.log.max_file.to_string())]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
     }
 
     /// The labels by which it is found again.
@@ -119,6 +129,14 @@ pub enum EngineError {
         /// Its tag.
         image: String,
         /// The engine's or the system's words.
+        reason: String,
+    },
+    /// The embedded engine does not serve.
+    #[error(
+        "the embedded engine does not start: {reason}\n  is there space in the temporary directory (TMPDIR names another)?"
+    )]
+    Embedded {
+        /// Its last words.
         reason: String,
     },
     /// A call failed.

@@ -7,6 +7,7 @@
 //! This crate depends on nothing else of leaksoak, runs nothing and measures nothing.
 
 pub mod catalog;
+pub mod fault;
 
 mod criteria;
 mod delivery;

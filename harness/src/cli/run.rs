@@ -152,7 +152,7 @@ fn signals() -> std::io::Result<Signals> {
 }
 
 /// Every arm may hold connections to the sink up to its own limit, so the harness takes all it is allowed.
-fn raise_own_file_limit() {
+pub(super) fn raise_own_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     // Up to the hard limit it is always permitted.

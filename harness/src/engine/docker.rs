@@ -151,10 +151,7 @@ impl Docker {
 
     async fn create_one(&self, run: &RunId, image: &Image, spec: &ContainerSpec) -> Result<Container, EngineError> {
         let name = format!("leaksoak-{run}-{}", spec.id);
-        let log = HashMap::from([
-            ("max-size".into(), spec.log.max_size.get().to_string()),
-            ("max-file".into(), spec.log.max_file.to_string()),
-        ]);
+        let log = spec.log_options().into_iter().collect();
         let body = ContainerCreateBody {
             image: Some(image.tag.clone()),
             entrypoint: Some(image.entrypoint.clone()),
