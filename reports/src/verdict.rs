@@ -17,7 +17,7 @@ mod rules;
 use leaksoak_scenarios::{Arm, Expect};
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{EngineSide, GroupGrowth, Growth, Life, Metric, Timeline, Window};
+use crate::analysis::{EngineSide, GroupGrowth, Growth, Life, Metric, PerOperation, Timeline, Window};
 use crate::comparison::{self, ArmComparison};
 use crate::record::Recording;
 pub use control::Proof;
@@ -106,6 +106,8 @@ pub struct ArmVerdict {
     pub proof: Option<Proof>,
     /// Every criterion.
     pub criteria: Vec<CriterionResult>,
+    /// Its growths by rotations, lines and container starts, as far as there were any.
+    pub per_operation: Vec<PerOperation>,
 }
 
 /// The run, judged. This is `verdict.json`.
@@ -279,6 +281,7 @@ fn judge_arm(recording: &Recording, timeline: &Timeline, arm: &Arm) -> ArmVerdic
         expect: arm.expect,
         outcome: Outcome::first_of([Outcome::Invalid, Outcome::Fail, Outcome::Inconclusive], &outcomes),
         proof: (arm.expect == Expect::Fail).then(|| control::proof(&case, &criteria)),
+        per_operation: PerOperation::all_of(recording, &Window::of_arm(recording, timeline, &arm.name, &lives)),
         criteria,
     }
 }

@@ -26,6 +26,7 @@ pub fn markdown(report: &Report<'_>) -> String {
         judged::arms(report),
         charts(report),
         judged::growth(report),
+        judged::per_operation(report),
         judged::other_criteria(report),
         compared::compared(report),
         recorded::lines(report),

@@ -1,6 +1,7 @@
 //! Where growth is said to come from.
 
-use leaksoak_reports::analysis::Metric;
+use leaksoak_reports::analysis::{Metric, Operation};
+use leaksoak_reports::record::events::{Event, EventRecord};
 use leaksoak_reports::{Recording, Report, judge, render};
 
 use crate::support::{SMOKE, Script, leaking};
@@ -61,4 +62,32 @@ fn tasks_that_grew_from_nobody_knows_where_are_said_to() {
     recording.task_groups.clear();
     assert!(summary(&recording).contains("By which lines the tasks were spawned is not known"));
     assert!(!summary(&SMOKE.record(&[Script::steady("pooled", "pooled")])).contains("is not known"));
+}
+
+#[test]
+fn a_leak_is_given_by_each_operation_that_took_place() {
+    let verdict = judge(&recording());
+    let naive = &verdict.arms[1].per_operation;
+    let of = |metric, operation| {
+        let found = naive.iter().find(|growth| growth.metric == metric && growth.operation == operation);
+        found.map(|growth| (growth.growth.value * 10.0).round() / 10.0)
+    };
+    // 8 containers are rotated every 2 s: 240 rotations a minute, at 4,800 lines a minute; none is started after the zero.
+    assert_eq!(of(Metric::Fds, Operation::StreamRotation), Some(0.5));
+    assert_eq!(of(Metric::Tasks, Operation::StreamRotation), Some(1.0));
+    assert_eq!(of(Metric::Fds, Operation::MillionLines), Some(25_000.0));
+    assert_eq!(of(Metric::Fds, Operation::ContainerStart), None);
+}
+
+#[test]
+fn growth_by_container_starts_counts_those_of_the_judged_time() {
+    let mut recording = recording();
+    for at_s in [20.0, 30.0, 40.0, 50.0, 59.0] {
+        let event = Event::ContainerStarted { container: "c05".to_owned() };
+        recording.events.push(EventRecord { elapsed_s: at_s, unix_ms: 0, event });
+    }
+    let verdict = judge(&recording);
+    let by_start = verdict.arms[1].per_operation.iter().find(|growth| growth.operation == Operation::ContainerStart);
+    // Six a minute for 120 FDs a minute.
+    assert!((by_start.unwrap().growth.value - 20.0).abs() < 0.5, "{by_start:?}");
 }

@@ -94,7 +94,8 @@ fn sites_are_missed(report: &Report<'_>) -> bool {
 pub(super) fn engine(report: &Report<'_>) -> String {
     let arms = report.verdict.arms.len();
     let shared = format!(
-        "The engine serves {} at once: its growth is not judged, and its counts alone cannot be attributed to one of them.",
+        "The engine serves {} at once: its growth is not judged, and its counts alone cannot be attributed to one of them. \
+         `leaksoak run SCENARIO --arm NAME` runs one by itself.",
         counted(arms as u64, "arm")
     );
     let side = report.verdict.engine_side.as_ref();

@@ -3,7 +3,7 @@
 use super::escape::{code, escape};
 use super::table::Align::{Left, Right};
 use super::table::Table;
-use crate::analysis::{Growth, Metric};
+use crate::analysis::{Growth, Metric, Operation};
 use crate::report::Report;
 use crate::verdict::{ArmVerdict, Criterion, CriterionResult, Outcome, Proof};
 use crate::words::{count_f64, percent, rate, signed_count};
@@ -101,6 +101,38 @@ fn growth_cells(subject: &str, of: &str, growth: Option<&Growth>, limit: String,
         limit,
         verdict,
     ]
+}
+
+/// Of what grows: by the operations that it may grow by.
+pub(super) fn per_operation(report: &Report<'_>) -> String {
+    let mut table = Table::new([
+        ("arm", Left),
+        ("of", Left),
+        ("per stream rotation", Right),
+        ("per million lines", Right),
+        ("per container start", Right),
+    ]);
+    for arm in &report.verdict.arms {
+        for metric in [Metric::Fds, Metric::Tasks, Metric::Threads] {
+            let growths = arm.per_operation.iter().filter(|growth| growth.metric == metric);
+            if !growths.clone().any(|growth| growth.growth.low > 0.0) {
+                continue;
+            }
+            let by = |operation| {
+                let growth = growths.clone().find(|growth| growth.operation == operation)?.growth;
+                let form = |each: f64| if each.abs() < 1_000.0 { rate(each) } else { count_f64(each) };
+                Some(format!("{} ({} to {})", form(growth.value), form(growth.low), form(growth.high)))
+            };
+            let [rotation, lines, start] = Operation::ALL.map(|operation| by(operation).unwrap_or_default());
+            table.row([code(&arm.arm), metric.word().to_owned(), rotation, lines, start]);
+        }
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    format!(
+        "## Growth per operation\n\nThe steady rate over how often each took place after warm-up; of what grows.\n\n{table}"
+    )
 }
 
 pub(super) fn other_criteria(report: &Report<'_>) -> String {
