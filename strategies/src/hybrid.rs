@@ -12,7 +12,7 @@
 
 mod archived;
 mod chain;
-mod jsonfile;
+pub mod jsonfile;
 mod offsets;
 mod tail;
 mod watch;

@@ -5,50 +5,58 @@
 //! streams may alternate. A part with another timestamp begins another line: the one before has no newline, because its
 //! container ended there.
 //!
-//! Guarantees: however the bytes are cut into chunks, the lines are the same; no input panics; a record that cannot be
+//! Guarantees: a line costs no allocation; however the bytes are cut into chunks, the lines are the same; no input panics; a record that cannot be
 //! read is reported and skipped, alone; memory is bounded by [`MAX_RECORD_BYTES`] and [`MAX_LINE_BYTES`].
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
+mod record;
 
 use crate::line::{MAX_LINE_BYTES, StreamKind};
+use record::{Record, Text};
 
 /// The longest record accepted: 16 KiB of text, each byte of it escaped, and room for labels many times over.
-pub(super) const MAX_RECORD_BYTES: usize = 1 << 20;
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// Memory that is kept for the next line, at most.
+const KEPT_BYTES: usize = 64 << 10;
 
 const STREAMS: [StreamKind; 2] = [StreamKind::Stdout, StreamKind::Stderr];
 
 /// A line without its newline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LogLine<'a> {
-    pub(super) stream: StreamKind,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLine<'a> {
+    /// The output it was printed to.
+    pub stream: StreamKind,
     /// As the engine wrote it.
-    pub(super) time: Cow<'a, str>,
-    pub(super) text: Cow<'a, str>,
+    pub time: &'a str,
+    /// Its text.
+    pub text: &'a str,
     /// It was longer than [`MAX_LINE_BYTES`], and this is its beginning.
-    pub(super) cut: bool,
+    pub cut: bool,
 }
 
 /// A record that is not what the format says.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BadRecord {
+pub enum BadRecord {
+    /// It is not the JSON that it should be.
     #[error("a log record that cannot be read")]
     Json(#[from] serde_json::Error),
+    /// Its end has not come for [`MAX_RECORD_BYTES`].
     #[error("a log record of over {MAX_RECORD_BYTES} bytes")]
     TooLong,
 }
 
-/// Takes chunks of a log file, gives lines.
+/// Takes chunks of a log file, gives lines. A line costs no allocation.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub struct Decoder {
     /// The beginning of a record whose end has not come yet.
     carried: Vec<u8>,
-    /// `carried` holds a record that the last call has given out.
-    carried_is_done: bool,
     /// The rest of a record that is too long is being left out.
     skipping: bool,
+    /// A text whose escapes had to be resolved.
+    scratch: String,
     parts: [Parts; 2],
+    /// The last line that did not lie in one chunk as one record.
+    joined: Parts,
 }
 
 /// The beginning of a line whose last part has not come yet.
@@ -63,130 +71,153 @@ struct Parts {
     cut: bool,
 }
 
-#[derive(Deserialize)]
-struct Record<'a> {
-    #[serde(borrow)]
-    log: Cow<'a, str>,
-    stream: StreamKind,
-    #[serde(borrow)]
-    time: Cow<'a, str>,
+/// What a piece of the input was. It borrows nothing from the decoder.
+enum Step<'input> {
+    /// A line in one record.
+    Line(Record<'input>),
+    /// A line that is in `joined`.
+    Joined(StreamKind),
+    Bad(BadRecord),
+    /// Nothing to give out yet.
+    Part,
 }
 
 impl Decoder {
     /// The next whole line, or `None` when `input` is used up. Takes what it has used off the front of `input`.
-    pub(super) fn next_line<'a, 'input: 'a>(
-        &'a mut self,
-        input: &mut &'input [u8],
-    ) -> Option<Result<LogLine<'a>, BadRecord>> {
-        if let Some(line) = self.take_ended() {
-            return Some(Ok(line));
-        }
-        let Self { carried, carried_is_done, skipping, parts } = self;
+    pub fn next_line<'a, 'input: 'a>(&'a mut self, input: &mut &'input [u8]) -> Option<Result<LogLine<'a>, BadRecord>> {
         loop {
-            if std::mem::take(carried_is_done) {
-                carried.clear();
-            }
-            let Some(end) = memchr::memchr(b'\n', input) else {
-                let too_long = !*skipping && carried.len() + input.len() > MAX_RECORD_BYTES;
-                if too_long || *skipping {
-                    *skipping = true;
-                    carried.clear();
-                } else {
-                    carried.extend_from_slice(input);
-                }
-                *input = &[];
-                return too_long.then_some(Err(BadRecord::TooLong));
-            };
-            let (head, rest) = input.split_at(end);
-            *input = &rest[1..];
-            if std::mem::take(skipping) {
-                continue;
-            }
-            if carried.len() + head.len() > MAX_RECORD_BYTES {
-                carried.clear();
-                return Some(Err(BadRecord::TooLong));
-            }
-            let record = if carried.is_empty() {
-                parse(head)
-            } else {
-                carried.extend_from_slice(head);
-                *carried_is_done = true;
-                // A record out of `carried` must not be given out while this loop may still clear it: it is made to
-                // own what it has.
-                parse(carried).map(Record::into_owned)
-            };
-            match record {
-                Err(error) => return Some(Err(error.into())),
-                Ok(record) => {
-                    let stream = record.stream;
-                    if let Some(line) = parts[stream as usize].join(record) {
-                        return Some(Ok(line));
-                    }
+            match self.step(input)? {
+                Step::Part => {}
+                Step::Bad(error) => return Some(Err(error)),
+                Step::Joined(stream) => return Some(Ok(self.joined.line(stream))),
+                Step::Line(Record { log, stream, time }) => {
+                    let text = match log {
+                        Text::Plain { text, .. } => text,
+                        Text::Scratch => without_newline(&self.scratch).0,
+                    };
+                    return Some(Ok(LogLine { stream, time, text, cut: false }));
                 }
             }
         }
-    }
-
-    fn take_ended(&mut self) -> Option<LogLine<'static>> {
-        let ended = STREAMS.into_iter().find(|stream| self.parts[*stream as usize].ended)?;
-        self.parts[ended as usize].finish(ended)
     }
 
     /// How many of the bytes taken so far do not belong to a line given out; `None` when that cannot be said as a number
     /// of last bytes, because a line in parts is unfinished.
-    pub(super) fn bytes_pending(&self) -> Option<usize> {
-        if self.skipping || self.parts.iter().any(|parts| parts.begun) {
-            return None;
-        }
-        Some(if self.carried_is_done { 0 } else { self.carried.len() })
+    pub fn bytes_pending(&self) -> Option<usize> {
+        let in_parts = self.skipping || self.parts.iter().any(|parts| parts.begun);
+        (!in_parts).then_some(self.carried.len())
     }
 
-    /// The lines that the log's end has left without a newline.
-    pub(super) fn take_unfinished(&mut self) -> Vec<LogLine<'static>> {
-        STREAMS.into_iter().filter_map(|stream| self.parts[stream as usize].finish(stream)).collect()
+    /// A line that the log's end has left without a newline; to be asked for until there is none.
+    pub fn next_unfinished(&mut self) -> Option<LogLine<'_>> {
+        let stream = STREAMS.into_iter().find(|stream| self.parts[*stream as usize].begun)?;
+        self.give_out(stream);
+        Some(self.joined.line(stream))
     }
 
     /// Forgets what is unfinished: what comes next is the beginning of a file.
-    pub(super) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         *self = Self::default();
     }
-}
 
-fn parse(record: &[u8]) -> Result<Record<'_>, serde_json::Error> {
-    serde_json::from_slice(record)
-}
+    fn step<'input>(&mut self, input: &mut &'input [u8]) -> Option<Step<'input>> {
+        if let Some(stream) = STREAMS.into_iter().find(|stream| self.parts[*stream as usize].ended) {
+            self.give_out(stream);
+            return Some(Step::Joined(stream));
+        }
+        let Some(end) = memchr::memchr(b'\n', input) else { return self.carry(input).map(Step::Bad) };
+        let (head, rest) = input.split_at(end);
+        *input = &rest[1..];
+        if std::mem::take(&mut self.skipping) {
+            return Some(Step::Part);
+        }
+        if self.carried.len() + head.len() > MAX_RECORD_BYTES {
+            self.carried.clear();
+            return Some(Step::Bad(BadRecord::TooLong));
+        }
+        if self.scratch.capacity() > KEPT_BYTES {
+            self.scratch = String::new();
+        }
+        if self.carried.is_empty() {
+            return Some(match record::read(head, &mut self.scratch) {
+                Err(error) => Step::Bad(error.into()),
+                Ok(record) => self.take(record),
+            });
+        }
+        let mut bytes = std::mem::take(&mut self.carried);
+        bytes.extend_from_slice(head);
+        let step = match record::read(&bytes, &mut self.scratch) {
+            Err(error) => Step::Bad(error.into()),
+            Ok(record) => self.add(record),
+        };
+        bytes.clear();
+        self.carried = bytes;
+        Some(step)
+    }
 
-impl Record<'_> {
-    fn into_owned(self) -> Record<'static> {
-        Record { log: Cow::Owned(self.log.into_owned()), stream: self.stream, time: Cow::Owned(self.time.into_owned()) }
+    /// The input ends within a record. An error when that is longer than any may be, once.
+    fn carry(&mut self, input: &mut &[u8]) -> Option<BadRecord> {
+        let rest = std::mem::take(input);
+        if self.skipping {
+            return None;
+        }
+        if self.carried.len() + rest.len() > MAX_RECORD_BYTES {
+            self.skipping = true;
+            self.carried = Vec::new();
+            return Some(BadRecord::TooLong);
+        }
+        self.carried.extend_from_slice(rest);
+        None
+    }
+
+    /// A record, which is a line as a rule.
+    fn take<'input>(&mut self, record: Record<'input>) -> Step<'input> {
+        let ended = match record.log {
+            Text::Plain { newline, .. } => newline,
+            Text::Scratch => self.scratch.ends_with('\n'),
+        };
+        if ended && !self.parts[record.stream as usize].begun { Step::Line(record) } else { self.add(record) }
+    }
+
+    /// A record that is not given out as it lies there.
+    fn add(&mut self, record: Record<'_>) -> Step<'static> {
+        let (text, ended) = match record.log {
+            Text::Plain { text, newline } => (text, newline),
+            Text::Scratch => without_newline(&self.scratch),
+        };
+        let parts = &mut self.parts[record.stream as usize];
+        if parts.begun && parts.time != record.time {
+            // The line before has no newline, because its container ended there.
+            std::mem::swap(parts, &mut self.joined);
+            parts.begin(record.time);
+            parts.append(text);
+            parts.ended = ended;
+            return Step::Joined(record.stream);
+        }
+        if !parts.begun {
+            parts.begin(record.time);
+        }
+        parts.append(text);
+        if !ended {
+            return Step::Part;
+        }
+        self.give_out(record.stream);
+        Step::Joined(record.stream)
+    }
+
+    fn give_out(&mut self, stream: StreamKind) {
+        let parts = &mut self.parts[stream as usize];
+        std::mem::swap(parts, &mut self.joined);
+        (parts.begun, parts.ended) = (false, false);
     }
 }
 
 impl Parts {
-    /// The line that `record` completes.
-    fn join<'a>(&mut self, record: Record<'a>) -> Option<LogLine<'a>> {
-        let Record { log, stream, time } = record;
-        let ended = log.ends_with('\n');
-        if self.begun && self.time != time {
-            let before = self.finish(stream);
-            self.begin(&time);
-            self.append(log.strip_suffix('\n').unwrap_or(&log));
-            self.ended = ended;
-            return before;
-        }
-        if ended && !self.begun {
-            return Some(LogLine { stream, time, text: without_newline(log), cut: false });
-        }
-        if !self.begun {
-            self.begin(&time);
-        }
-        self.append(log.strip_suffix('\n').unwrap_or(&log));
-        if ended { self.finish(stream) } else { None }
-    }
-
     fn begin(&mut self, time: &str) {
-        self.begun = true;
+        self.text.clear();
+        self.text.shrink_to(KEPT_BYTES);
         time.clone_into(&mut self.time);
+        (self.begun, self.ended, self.cut) = (true, false, false);
     }
 
     fn append(&mut self, text: &str) {
@@ -196,20 +227,14 @@ impl Parts {
         self.text.push_str(&text[..fits]);
     }
 
-    fn finish(&mut self, stream: StreamKind) -> Option<LogLine<'static>> {
-        let parts = std::mem::take(self);
-        parts.begun.then_some(LogLine { stream, time: parts.time.into(), text: parts.text.into(), cut: parts.cut })
+    fn line(&self, stream: StreamKind) -> LogLine<'_> {
+        LogLine { stream, time: &self.time, text: &self.text, cut: self.cut }
     }
 }
 
-fn without_newline(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix('\n').unwrap_or(text)),
-        Cow::Owned(mut text) => {
-            text.pop();
-            Cow::Owned(text)
-        }
-    }
+/// The text without the newline that it may end with, and whether it did.
+fn without_newline(text: &str) -> (&str, bool) {
+    text.strip_suffix('\n').map_or((text, false), |text| (text, true))
 }
 
 #[cfg(test)]
@@ -232,7 +257,7 @@ mod tests {
             while let Some(line) = decoder.next_line(&mut chunk) {
                 lines.push(line.ok().map(|line| {
                     assert_eq!(line.time, TIME);
-                    (line.stream, line.text.into_owned())
+                    (line.stream, line.text.to_owned())
                 }));
             }
         }
@@ -313,6 +338,26 @@ mod tests {
     }
 
     #[test]
+    fn memory_of_a_long_line_is_given_back_with_the_next() {
+        let mut decoder = Decoder::default();
+        for _ in 0..2 {
+            for text in [&"x".repeat(400_000), "\n"] {
+                for piece in record("stdout", text).as_bytes().chunks(4096) {
+                    let mut piece = piece;
+                    while decoder.next_line(&mut piece).is_some() {}
+                }
+            }
+        }
+        for _ in 0..2 {
+            for text in ["short ", "line\n"] {
+                let text = record("stdout", text);
+                while decoder.next_line(&mut text.as_bytes()).is_none() && !text.contains("short") {}
+            }
+        }
+        assert!(decoder.joined.text.capacity() + decoder.parts[0].text.capacity() <= 2 * KEPT_BYTES);
+    }
+
+    #[test]
     fn what_is_pending_is_known_but_within_a_line_in_parts() {
         let mut decoder = Decoder::default();
         let first = record("stdout", "a\n");
@@ -324,7 +369,8 @@ mod tests {
         assert_eq!(decoder.bytes_pending(), Some(0));
         assert!(decoder.next_line(&mut record("stdout", "part").as_bytes()).is_none());
         assert_eq!(decoder.bytes_pending(), None);
-        assert_eq!(decoder.take_unfinished()[0].text, "part");
+        assert_eq!(decoder.next_unfinished().unwrap().text, "part");
+        assert_eq!(decoder.next_unfinished(), None);
         assert_eq!(decoder.bytes_pending(), Some(0));
     }
 
@@ -360,7 +406,7 @@ mod tests {
             for mut chunk in bytes.chunks(size) {
                 while decoder.next_line(&mut chunk).is_some() {}
             }
-            decoder.take_unfinished();
+            while decoder.next_unfinished().is_some() {}
         }
     }
 }

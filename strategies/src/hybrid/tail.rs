@@ -78,7 +78,7 @@ impl Output {
         }
         self.metrics.lines_read.inc();
         self.metrics.bytes_read.add(text.len() as u64);
-        let line = Line { container, stream, time, text: Cow::Borrowed(&text) };
+        let line = Line { container, stream, time: Cow::Borrowed(time), text: Cow::Borrowed(text) };
         Some(self.delivery.deliver(&line).await)
     }
 }
@@ -121,7 +121,7 @@ impl Tail {
 
     /// Hands over what the log's end has left without a newline, and closes the file. Reading may go on later from here.
     pub(super) async fn finish(&mut self, output: &Output) {
-        for line in self.decoder.take_unfinished() {
+        while let Some(line) = self.decoder.next_unfinished() {
             self.last_ticket = output.take(&self.container, Ok(line)).await.unwrap_or(self.last_ticket);
         }
         self.mark();
