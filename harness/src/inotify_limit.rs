@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use leaksoak_scenarios::{Scenario, Strategy};
+use leaksoak_scenarios::{Protection, Scenario, Strategy};
 
 /// The limit.
 pub const SYSCTL: &str = "/proc/sys/fs/inotify/max_user_instances";
@@ -41,10 +41,14 @@ pub fn needed(scenario: &Scenario) -> u64 {
             .map_or(0.0, |every| scenario.duration.as_duration().as_secs_f64() / every.as_duration().as_secs_f64());
         let leaked = (rotations.ceil() as u64).saturating_mul(containers).min(arm.nofile);
         match arm.strategy {
-            Strategy::Naive { .. } | Strategy::Hybrid { as_archived: true, .. } => leaked + containers,
+            Strategy::Naive { .. } => leaked + containers,
+            Strategy::Hybrid { ref without, .. } if without.contains(&Protection::ClosedWatchers) => {
+                leaked + containers
+            }
             // While a stream is replaced there are two.
             Strategy::Pooled { .. } => 2 * containers,
-            Strategy::Hybrid { .. } => 2,
+            Strategy::Hybrid { ref without, .. } if without.is_empty() => 2,
+            Strategy::Hybrid { .. } => containers,
             Strategy::Idle => 0,
         }
     };

@@ -24,7 +24,7 @@ pub use delivery::Delivery;
 pub use error::ScenarioError;
 pub use load::{Overrides, load};
 pub use scenario::{
-    Arm, ContainerGroup, Expect, Http, Load, LogRotation, Mistake, Restart, Scenario, SinkFault, SinkFaultKind,
-    SinkRules, Strategy,
+    Arm, ContainerGroup, Expect, Fallback, Http, Load, LogRotation, Mistake, Protection, Restart, Scenario, SinkFault,
+    SinkFaultKind, SinkRules, Strategy,
 };
 pub use units::{Bytes, Rate, Span, UnitError};

@@ -13,7 +13,7 @@ pub(crate) use check::{MAX_CONTAINERS, RuleError};
 
 use crate::criteria::Criteria;
 use crate::delivery::Delivery;
-use crate::scenario::{Expect, Http, Mistake, Restart};
+use crate::scenario::{Expect, Fallback, Http, Mistake, Protection, Restart};
 use crate::units::{Bytes, Rate, Span};
 
 /// The whole file.
@@ -132,6 +132,12 @@ pub(crate) struct RawArm {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mistake: Option<Mistake>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ignore_older: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fallback: Option<Fallback>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) without: Option<Vec<Protection>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) as_archived: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) nofile: Option<u64>,
@@ -193,7 +199,7 @@ impl StrategyKind {
         match self {
             Self::Pooled => &["rotate_every", "coalesce", "http"],
             Self::Naive => &["rotate_every", "mistake"],
-            Self::Hybrid => &["rotate_every", "as_archived"],
+            Self::Hybrid => &["rotate_every", "coalesce", "ignore_older", "fallback", "without", "as_archived"],
             Self::Idle => &[],
         }
     }

@@ -174,8 +174,14 @@ pub enum Strategy {
     Hybrid {
         /// How often the file's identity is checked again.
         rotate_every: Span,
-        /// Turn the protections off: the design that once failed.
-        as_archived: bool,
+        /// Files are looked at at most this often while they are written to. Zero: at every write.
+        coalesce: Span,
+        /// Lines older than this are left out, and counted. Zero: none is.
+        ignore_older: Span,
+        /// What becomes of a container whose log cannot be read as a file.
+        fallback: Fallback,
+        /// The protections that are taken away, each of them once, in their order.
+        without: Vec<Protection>,
     },
     /// Does nothing at all: it answers for its health and captures no line. Proves that a run can tell (INVALID).
     Idle,
@@ -194,6 +200,39 @@ pub enum Http {
     /// HTTP/2, all streams over one connection.
     #[serde(rename = "2")]
     Two,
+}
+
+/// What `hybrid` does about a container whose log it cannot read as a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// It says why, and leaves the container out.
+    #[default]
+    None,
+    /// It says why, and follows the container over the API, as `pooled` does.
+    Pooled,
+}
+
+/// What keeps `hybrid` from failing as it once did. Each can be taken away alone; `as_archived` takes all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protection {
+    /// Old lines are left out. Without it they are sent, and refused, and sent again.
+    TimestampFilter,
+    /// A log is read on from where it was. Without it, from its beginning, at every rotation.
+    Offsets,
+    /// A refused line becomes a dead letter. Without it, a task of its own that tries it for ever.
+    RetryLimit,
+    /// All requests share a connection. Without it, each retry has one of its own, and keeps it.
+    SharedConnection,
+    /// A watcher is closed when it is replaced. Without it, it stays: 1 FD of inotify and 1 task at every rotation.
+    ClosedWatchers,
+}
+
+impl Protection {
+    /// Every one of them: what the archived design did without.
+    pub const ALL: [Self; 5] =
+        [Self::TimestampFilter, Self::Offsets, Self::RetryLimit, Self::SharedConnection, Self::ClosedWatchers];
 }
 
 /// How `naive` loses hold of a reader. Each is what people write, and each leaks with every rotation of a silent container.

@@ -68,16 +68,16 @@ fn a_scenario_that_cannot_be_found_is_told_with_what_there_is() {
     insta::assert_snapshot!(all(["smok", "nightly", "churn", "./no-such.toml", "/", "mine.toml/x"].map(said)), @r##"
 no scenario is called `smok`
   did you mean `smoke`?
-  built in: smoke, sink-outage, soak-30m, nightly-48h
+  built in: smoke, rotation, sink-outage, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./smok.toml`
 
 no scenario is called `nightly`
   did you mean `nightly-48h`?
-  built in: smoke, sink-outage, soak-30m, nightly-48h
+  built in: smoke, rotation, sink-outage, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./nightly.toml`
 
 no scenario is called `churn`
-  built in: smoke, sink-outage, soak-30m, nightly-48h
+  built in: smoke, rotation, sink-outage, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./churn.toml`
 
 cannot read the scenario ./no-such.toml: No such file or directory (os error 2)
@@ -157,7 +157,7 @@ mine.toml:4: unknown key `warm_up`
 
 mine.toml:23: unknown key `arms.pooled.rotate_evry`
   did you mean `rotate_every`?
-  known here: name, strategy, expect, rotate_every, coalesce, http, mistake, as_archived, nofile, memory, restart
+  known here: name, strategy, expect, rotate_every, coalesce, http, mistake, ignore_older, fallback, without, as_archived, nofile, memory, restart
 
 mine.toml:17: unknown key `logs`
   did you mean `log`?
@@ -391,6 +391,27 @@ mine.toml:31: `criteria.fd_growth_per_min` is NaN
 
 mine.toml:20: `arms` has only controls (`expect = "fail"`)
   add an arm with `expect = "pass"`: a run is there to judge one
+"##);
+}
+
+#[test]
+fn a_hybrid_that_cannot_be_is_told_with_a_remedy() {
+    insta::assert_snapshot!(all([
+        said_with("\"pooled\"\nrotate", "\"hybrid\"\nwithout = [\"ofsets\"]\nrotate"),
+        said_with("\"pooled\"\nrotate", "\"hybrid\"\nwithout = [\"offsets\", \"offsets\"]\nrotate"),
+        said_with("\"pooled\"\nrotate", "\"hybrid\"\nwithout = []\nas_archived = true\nrotate"),
+        said_with("\"pooled\"\nrotate", "\"hybrid\"\nfallback = \"naive\"\nrotate"),
+    ]), @r##"
+mine.toml:23: `arms.pooled.without.0` is "ofsets", not one of timestamp-filter, offsets, retry-limit, shared-connection, closed-watchers
+  did you mean `offsets`?
+
+mine.toml:23: `arms.pooled.without` names a protection twice
+  name each at most once
+
+mine.toml:23: `arms.pooled.without` is given beside `as_archived = true`, which takes every protection away
+  leave one of the two out
+
+mine.toml:23: `arms.pooled.fallback` is "naive", not one of none, pooled
 "##);
 }
 

@@ -124,6 +124,12 @@ impl Delivery {
         self.queue.settled()
     }
 
+    /// From now on, `tell` is called whenever more lines are settled, with the last of them, and before the next batch is
+    /// sent: what it saves is behind by one batch at most. It must not wait.
+    pub fn when_settled(&self, tell: impl FnMut(Ticket) + Send + 'static) {
+        self.queue.when_settled(Box::new(tell));
+    }
+
     /// Waits until [`Delivery::settled`] has reached `ticket`. Cancel-safe.
     pub async fn wait_until_settled(&self, ticket: Ticket) {
         self.queue.wait_until_settled(ticket).await;

@@ -45,11 +45,16 @@ impl Followers {
                 () = shutdown.requested() => break,
             }
         }
+        self.finish().await;
+    }
+
+    /// Waits for the end of every follower, which a request to stop has asked for.
+    pub(crate) async fn finish(mut self) {
         while self.running.join_next().await.is_some() {}
     }
 
     /// Does what an event asks for: `follow` is called for a container that needs a follower.
-    fn handle<F>(&mut self, event: ContainerEvent, follow: impl Fn(Arc<Captured>) -> F)
+    pub(crate) fn handle<F>(&mut self, event: ContainerEvent, follow: impl Fn(Arc<Captured>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -72,7 +77,7 @@ impl Followers {
 
     /// Waits for a follower to end, and starts it again where the container was. Pending while there is none.
     /// Cancel-safe.
-    async fn tend<F>(&mut self, follow: impl Fn(Arc<Captured>) -> F)
+    pub(crate) async fn tend<F>(&mut self, follow: impl Fn(Arc<Captured>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {

@@ -20,7 +20,7 @@ use crate::config::ArmConfig;
 use crate::delivery::{self, Backoff, Destination, Limits};
 use crate::docker_api::Engine;
 use crate::health::{Dependency, Health};
-use crate::hybrid::{Archived, Hybrid};
+use crate::hybrid::{Archived, Hybrid, HybridSettings};
 use crate::idle::Idle;
 use crate::metrics::{ErrorKind, Metrics};
 use crate::naive::Naive;
@@ -72,8 +72,20 @@ pub fn run(config: ArmConfig) -> Result<(), HostError> {
     match config.strategy.clone() {
         Kind::Pooled { rotate_every, .. } => run_with(config, Pooled::new(rotate_every.as_duration())),
         Kind::Naive { rotate_every, mistake } => run_with(config, Naive::new(rotate_every.as_duration(), mistake)),
-        Kind::Hybrid { rotate_every, as_archived: false } => run_with(config, Hybrid::new(rotate_every.as_duration())),
-        Kind::Hybrid { rotate_every, as_archived: true } => run_with(config, Archived::new(rotate_every.as_duration())),
+        Kind::Hybrid { rotate_every, coalesce, ignore_older, fallback, without } => {
+            let settings = HybridSettings {
+                rotate_every: rotate_every.as_duration(),
+                coalesce: coalesce.as_duration(),
+                ignore_older: (!ignore_older.is_zero()).then_some(ignore_older.as_duration()),
+                fallback,
+                without,
+            };
+            if settings.without.is_empty() {
+                run_with(config, Hybrid::new(settings))
+            } else {
+                run_with(config, Archived::new(settings))
+            }
+        }
         Kind::Idle => run_with(config, Idle),
     }
 }

@@ -1,41 +1,48 @@
 //! The strategy `hybrid`: the API to find the containers, their json-file logs for the content.
 //!
-//! One task reads all files, woken by one inotify instance. Each file is followed through rotations, and up to where
-//! each log was delivered is kept in `offsets.json`, so that a restarted arm goes on where it was. Every `rotate_every`
-//! the identity of every live file is checked, whatever inotify has said.
+//! One task reads all files, woken by one inotify instance. A file that is written to all the time is looked at once in
+//! `coalesce`; one that was quiet, at once. Each is followed through rotations, and up to where each log was delivered is kept
+//! in `offsets.json`, so that a restarted arm goes on where it was. Every `rotate_every` the identity of every live file is
+//! checked, whatever inotify has said.
 //!
 //! Guarantees: one open file per running container, a deleted one no longer than it takes to read its rest; at least once
-//! delivery across restarts, with no more duplicates than what was not acknowledged.
+//! delivery across restarts, with no more duplicates than one batch.
 //!
-//! Needs to read the engine's files: root, as a rule, on the engine's machine. A container without a json-file log is
-//! reported and left out.
+//! Needs to read the engine's files: root, as a rule, on the engine's machine. A container whose log cannot be read is
+//! reported, and left out or followed over the API, as the fallback says.
 
+mod age;
 mod archived;
 mod chain;
 pub mod jsonfile;
 mod offsets;
+mod settled;
 mod tail;
 mod watch;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use leaksoak_scenarios::{Fallback, Protection};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::delivery::Ticket;
 use crate::discovery::{Container, ContainerEvent};
+use crate::followers::Followers;
+use crate::log_reader::Captured;
 use crate::metrics::{ErrorKind, GaugeGuard};
+use crate::pooled::{self, Rotation};
 use crate::strategy::{Context, Strategy, StrategyError};
-use offsets::Offsets;
+use age::AgeFilter;
+use settled::Settled;
 use tail::{Advance, Output, Tail};
 use watch::{Change, Watcher};
 
 pub use archived::Archived;
-
-/// How often the offsets are written, if they have moved.
-const SAVE_EVERY: Duration = Duration::from_millis(250);
 
 /// Read from one log before the next has its turn.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -43,39 +50,81 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// At the end: how long to wait for the acknowledgement of what was read, so that the offsets include it.
 const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_millis(1500);
 
+/// How a hybrid goes about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HybridSettings {
+    /// How often the identity of each live file is checked, whatever inotify has said.
+    pub rotate_every: Duration,
+    /// Files are looked at at most this often while they are written to. Zero: at every write.
+    pub coalesce: Duration,
+    /// Lines older than this are left out. `None`: none is.
+    pub ignore_older: Option<Duration>,
+    /// What becomes of a container whose log cannot be read as a file.
+    pub fallback: Fallback,
+    /// What is taken away of it. Only [`Archived`] looks at this.
+    pub without: Vec<Protection>,
+}
+
+impl HybridSettings {
+    /// Nothing but the check of the files' identity.
+    pub fn new(rotate_every: Duration) -> Self {
+        Self {
+            rotate_every,
+            coalesce: Duration::ZERO,
+            ignore_older: None,
+            fallback: Fallback::None,
+            without: Vec::new(),
+        }
+    }
+}
+
 /// Follows the json-file log of every container.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Hybrid {
-    rotate_every: Duration,
+    settings: HybridSettings,
 }
 
 impl Hybrid {
-    /// Checks the identity of each live file every `rotate_every`.
-    pub fn new(rotate_every: Duration) -> Self {
-        Self { rotate_every }
+    /// With these settings.
+    pub fn new(settings: HybridSettings) -> Self {
+        Self { settings }
     }
 }
 
 impl Strategy for Hybrid {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
-        let mut monitor = Monitor::new(&context)?;
+        let HybridSettings { rotate_every, coalesce, .. } = self.settings;
+        let mut monitor = Monitor::new(&context, self.settings)?;
         let mut discovery = context.discover();
         let mut shutdown = context.shutdown.clone();
-        let mut check = ticks(self.rotate_every.max(Duration::from_millis(1)));
-        let mut save = ticks(SAVE_EVERY);
+        let mut check = ticks(rotate_every.max(Duration::from_millis(1)));
+        let mut over_the_api = Followers::default();
+        let rotation = Rotation::new(rotate_every);
+        let follow = |captured: Arc<Captured>| pooled::follow(context.clone(), captured, rotation.next_schedule());
+        let mut next_look = Instant::now();
         loop {
             let more = monitor.advance().await == Advance::More;
+            // After a while without a write this lies in the past: what comes then is looked at at once.
+            let may_look = Instant::now() >= next_look;
             tokio::select! {
-                event = discovery.next() => monitor.handle(event),
-                () = monitor.watcher.changed(|id, change| mark(&mut monitor.logs, id, change)) => {}
+                event = discovery.next() => {
+                    if let Some(event) = monitor.handle(event) {
+                        over_the_api.handle(event, follow);
+                    }
+                }
+                () = over_the_api.tend(follow) => {}
+                () = monitor.watcher.changed(|id, change| mark(&mut monitor.logs, id, change)), if may_look => {
+                    next_look = Instant::now() + coalesce;
+                }
+                () = sleep_until(next_look), if !may_look => {}
                 _ = check.tick() => mark(&mut monitor.logs, None, Change::Names),
-                _ = save.tick() => monitor.save(),
                 () = shutdown.requested() => break,
                 // Nothing else to do: go on reading.
                 () = std::future::ready(()), if more => {}
             }
         }
         monitor.read_out().await;
+        over_the_api.finish().await;
         Ok(())
     }
 }
@@ -89,10 +138,11 @@ fn ticks(every: Duration) -> tokio::time::Interval {
 /// All logs that are followed.
 struct Monitor {
     context: Context,
+    settings: HybridSettings,
     output: Output,
     logs: HashMap<String, Log>,
     watcher: Watcher,
-    offsets: Offsets,
+    settled: Settled,
     buffer: Box<[u8]>,
 }
 
@@ -121,43 +171,67 @@ enum State {
 }
 
 impl Monitor {
-    fn new(context: &Context) -> Result<Self, StrategyError> {
-        let path = context.config.state_dir.join("offsets.json");
-        let offsets = Offsets::load(&path).map_err(|source| StrategyError::File {
-            doing: "cannot read the offsets from",
-            path,
-            source,
-        })?;
+    fn new(context: &Context, settings: HybridSettings) -> Result<Self, StrategyError> {
+        let settled = load_offsets(context)?;
         Ok(Self {
             context: context.clone(),
-            output: Output { delivery: context.delivery.clone(), metrics: Arc::clone(&context.metrics) },
+            settings,
+            output: Output {
+                delivery: context.delivery.clone(),
+                metrics: Arc::clone(&context.metrics),
+                settled: Some(settled.clone()),
+            },
             logs: HashMap::new(),
             watcher: Watcher::new(),
-            offsets,
+            settled,
             buffer: vec![0; BUFFER_BYTES].into(),
         })
     }
 
-    fn handle(&mut self, event: ContainerEvent) {
+    /// Gives back what is to be followed over the API.
+    fn handle(&mut self, event: ContainerEvent) -> Option<ContainerEvent> {
         match event {
-            ContainerEvent::Started(container) => self.start(&container),
-            ContainerEvent::Stopped { id } => self.end(&id, State::Stopped),
-            ContainerEvent::Removed { id } => self.end(&id, State::Removed),
+            ContainerEvent::Started(container) if self.start(&container) => None,
+            ContainerEvent::Started(container) => {
+                (self.settings.fallback == Fallback::Pooled).then_some(ContainerEvent::Started(container))
+            }
+            ContainerEvent::Stopped { id } if self.logs.contains_key(&id) => {
+                self.end(&id, State::Stopped);
+                None
+            }
+            ContainerEvent::Removed { id } if self.logs.contains_key(&id) => {
+                self.end(&id, State::Removed);
+                None
+            }
+            elsewhere => Some(elsewhere),
         }
     }
 
-    fn start(&mut self, container: &Container) {
-        let Some(live) = &container.log_path else {
-            crate::log::say(format_args!("{}: no json-file log; it is left out", container.name));
-            self.context.metrics.errors.inc(ErrorKind::File);
-            return;
+    /// Begins to follow a log; false, having said why, when that cannot be read.
+    fn start(&mut self, container: &Container) -> bool {
+        let live = match readable(container) {
+            Ok(live) => live,
+            Err(reason) => {
+                let then = match self.settings.fallback {
+                    Fallback::None => "it is left out",
+                    Fallback::Pooled => "it is followed over the API",
+                };
+                crate::log::say(format_args!("{}: {reason}; {then}", container.name));
+                self.context.metrics.errors.inc(ErrorKind::File);
+                return false;
+            }
         };
         if let Some(directory) = live.parent() {
             // Before the file is looked at, so that nothing is written unseen in between.
             self.watcher.watch(&container.id, directory);
         }
         let log = self.logs.entry(container.id.clone()).or_insert_with(|| Log {
-            tail: Tail::new(&container.name, live, self.offsets.get(&container.id)),
+            tail: Tail::new(
+                container,
+                live,
+                self.settled.get(&container.id),
+                AgeFilter::new(self.settings.ignore_older),
+            ),
             state: State::Running,
             ready: true,
             trouble: None,
@@ -166,6 +240,7 @@ impl Monitor {
         log.state = State::Running;
         log.counted.get_or_insert_with(|| self.context.metrics.streams_active.hold());
         log.mark(Change::Names);
+        true
     }
 
     fn end(&mut self, id: &str, state: State) {
@@ -189,22 +264,9 @@ impl Monitor {
         for id in removed {
             self.logs.remove(&id);
             self.watcher.forget(&id);
-            self.offsets.remove(&id);
+            self.settled.forget(&id);
         }
         all
-    }
-
-    fn save(&mut self) {
-        let settled = self.context.delivery.settled();
-        for (id, log) in &mut self.logs {
-            if let Some(position) = log.tail.settled(settled) {
-                self.offsets.set(id, position);
-            }
-        }
-        if let Err(error) = self.offsets.save() {
-            self.context.metrics.errors.inc(ErrorKind::File);
-            crate::log::say(format_args!("the offsets cannot be saved: {error}"));
-        }
     }
 
     /// Reads what is there already, and saves how far that is acknowledged.
@@ -214,7 +276,26 @@ impl Monitor {
         let last = self.logs.values().map(|log| log.tail.last_ticket()).max().unwrap_or_else(Ticket::default);
         // What is not acknowledged in time is read again by the next life of this arm.
         let _ = timeout(LAST_ACKNOWLEDGEMENT, self.context.delivery.wait_until_settled(last)).await;
-        self.save();
+    }
+}
+
+fn load_offsets(context: &Context) -> Result<Settled, StrategyError> {
+    let path = context.config.state_dir.join("offsets.json");
+    Settled::start(&path, &context.delivery, &context.metrics, &context.health).map_err(|source| StrategyError::File {
+        doing: "cannot read the offsets from",
+        path,
+        source,
+    })
+}
+
+/// Where a container's log lies, if it can be read; else why not. A file that is not there yet will be.
+fn readable(container: &Container) -> Result<&Path, String> {
+    let Some(live) = &container.log_path else { return Err("no json-file log".to_owned()) };
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match File::open(live) {
+        Err(error) if missing(&error) && live.parent().is_some_and(Path::is_dir) => Ok(live),
+        Err(error) => Err(format!("{} cannot be read ({error})", live.display())),
+        Ok(_) => Ok(live),
     }
 }
 
@@ -271,7 +352,8 @@ mod tests {
 
     #[test]
     fn a_finished_log_is_not_opened_again_by_a_check() {
-        let tail = Tail::new("a", "/nowhere/a-json.log".as_ref(), None);
+        let container = Container { id: "a".to_owned(), name: "a".to_owned(), tty: false, log_path: None };
+        let tail = Tail::new(&container, "/nowhere/a-json.log".as_ref(), None, AgeFilter::new(None));
         let log = Log { tail, state: State::Finished, ready: false, trouble: None, counted: None };
         let mut logs = HashMap::from([("a".to_owned(), log)]);
         for change in [Change::Names, Change::Written] {

@@ -154,10 +154,13 @@ pub enum DropReason {
     Unparsable,
     /// The delivery had ended before it was handed over.
     Closed,
+    /// It is older than the strategy was told to take.
+    TooOld,
 }
 
 impl Label for DropReason {
-    const ALL: &'static [Self] = &[Self::DeadLettersFull, Self::DeadLettersFailed, Self::Unparsable, Self::Closed];
+    const ALL: &'static [Self] =
+        &[Self::DeadLettersFull, Self::DeadLettersFailed, Self::Unparsable, Self::Closed, Self::TooOld];
 
     fn index(self) -> usize {
         self as usize
@@ -169,6 +172,7 @@ impl Label for DropReason {
             Self::DeadLettersFailed => "dead_letters_failed",
             Self::Unparsable => "unparsable",
             Self::Closed => "closed",
+            Self::TooOld => "too_old",
         }
     }
 }
@@ -350,7 +354,7 @@ mod tests {
             L::ALL.iter().map(|label| label.index()).collect()
         }
         assert_eq!(indices::<ErrorKind>(), [0, 1, 2, 3]);
-        assert_eq!(indices::<DropReason>(), [0, 1, 2, 3]);
+        assert_eq!(indices::<DropReason>(), [0, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -50,13 +50,15 @@ impl Pooled {
 impl Strategy for Pooled {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
         let rotation = Rotation::new(self.rotate_every);
-        let follow = |captured| {
-            let follower = Follower { context: context.clone(), captured };
-            follower.run(rotation.next_schedule())
-        };
+        let follow = |captured| follow(context.clone(), captured, rotation.next_schedule());
         Followers::default().run(&context, follow).await;
         Ok(())
     }
+}
+
+/// Follows one container until its log is complete, or until the arm has to stop.
+pub(crate) async fn follow(context: Context, captured: Arc<Captured>, rotate: Interval) {
+    Follower { context, captured }.run(rotate).await;
 }
 
 /// Keeps one container's stream open for as long as the container runs.

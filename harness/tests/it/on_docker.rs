@@ -342,3 +342,36 @@ fn lines_refused_after_an_outage_are_delivered_by_a_replay_and_nothing_is_lost()
         assert!(log.contains("the breaker opens") && log.contains("the breaker closes"), "{log}");
     }
 }
+
+#[test]
+fn a_hybrid_that_is_killed_ten_times_loses_nothing_and_repeats_a_batch_each_time_at_most() {
+    const KILLS: usize = 10;
+    const BATCH: u64 = 512;
+    let Some(_docker) = Docker::take() else { return };
+    let place = Place::new();
+    let scenario =
+        SCENARIO.replace("rate = \"50/s\"", "rate = \"2000/s\"").replace("duration = \"8s\"", "duration = \"40s\"")
+            + "restart = \"on-crash\"\n[log]\nmax_size = \"64MiB\"\n";
+    fs::write(place.dir.path().join("short.toml"), scenario).unwrap();
+    let mut child = place.run(&["--quiet", "--arm", "hybrid"]).spawn().unwrap();
+    wait_until_measuring(&mut child, &place.out());
+    for kill in 0..KILLS {
+        // Its successor starts a second later, with the backlog of that second.
+        eventually(Duration::from_secs(10), "the arm is there, and reads", || {
+            let pids = arm_pids(&place.out());
+            pids.len() == kill + 1 && fs::read_dir(format!("/proc/{}/fd", pids[kill])).is_ok_and(|fds| fds.count() > 10)
+        });
+        let pid = i32::try_from(arm_pids(&place.out())[kill]).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    }
+    // Its uptime is not what it should be; the lines are what this is about.
+    child.wait().unwrap();
+    assert_eq!(arm_pids(&place.out()).len(), KILLS + 1);
+    let ledger: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.out().join("ledger.json")).unwrap()).unwrap();
+    let total = &ledger["arms"][0]["total"];
+    assert!(total["expected"].as_u64().unwrap() > 50_000, "{total}");
+    assert_eq!(total["lost"], 0, "{total}");
+    assert!(total["duplicated"].as_u64().unwrap() <= KILLS as u64 * BATCH, "{total}");
+    eprintln!("{KILLS} kills: {total}");
+}

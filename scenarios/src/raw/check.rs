@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, StrategyKind};
 use crate::criteria::Criteria;
-use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Restart, Scenario, Strategy};
+use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Protection, Restart, Scenario, Strategy};
 use crate::units::{Bytes, Span};
 
 /// The most containers that a run may have.
@@ -21,6 +21,8 @@ const DEFAULT_MAX_SIZE: Bytes = Bytes::new(1 << 20);
 const DEFAULT_MAX_FILE: u32 = 3;
 const DEFAULT_ROTATE_EVERY: Span = Span::from_secs(30);
 const DEFAULT_COALESCE: Span = Span::from_millis(10);
+/// What is older than a day is no news, unless somebody wants it.
+const DEFAULT_IGNORE_OLDER: Span = Span::from_secs(86_400);
 const DEFAULT_NOFILE: u64 = 1_024;
 const DEFAULT_MEMORY: Bytes = Bytes::new(512 << 20);
 
@@ -289,6 +291,9 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
         ("coalesce", arm.coalesce.is_some()),
         ("http", arm.http.is_some()),
         ("mistake", arm.mistake.is_some()),
+        ("ignore_older", arm.ignore_older.is_some()),
+        ("fallback", arm.fallback.is_some()),
+        ("without", arm.without.is_some()),
         ("as_archived", arm.as_archived.is_some()),
     ];
     for (option, _) in given.into_iter().filter(|(_, given)| *given) {
@@ -331,7 +336,13 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
     let strategy = match arm.strategy {
         StrategyKind::Pooled => Strategy::Pooled { rotate_every, coalesce, http: arm.http.unwrap_or_default() },
         StrategyKind::Naive => Strategy::Naive { rotate_every, mistake: arm.mistake.unwrap_or_default() },
-        StrategyKind::Hybrid => Strategy::Hybrid { rotate_every, as_archived: arm.as_archived.unwrap_or(false) },
+        StrategyKind::Hybrid => Strategy::Hybrid {
+            rotate_every,
+            coalesce,
+            ignore_older: arm.ignore_older.unwrap_or(DEFAULT_IGNORE_OLDER),
+            fallback: arm.fallback.unwrap_or_default(),
+            without: check_without(key("without"), arm.without, arm.as_archived)?,
+        },
         StrategyKind::Idle => Strategy::Idle,
     };
     Ok(Arm {
@@ -342,4 +353,23 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
         memory,
         restart: arm.restart.unwrap_or(Restart::Never),
     })
+}
+
+/// The protections that are taken away.
+fn check_without(
+    key: String,
+    without: Option<Vec<Protection>>,
+    as_archived: Option<bool>,
+) -> Result<Vec<Protection>, RuleError> {
+    let all = as_archived == Some(true);
+    rule(
+        !(all && without.is_some()),
+        key.as_str(),
+        "is given beside `as_archived = true`, which takes every protection away",
+        "leave one of the two out",
+    )?;
+    let mut without = if all { Protection::ALL.to_vec() } else { without.unwrap_or_default() };
+    without.sort_unstable();
+    rule(without.is_sorted_by(|a, b| a < b), key, "names a protection twice", "name each at most once")?;
+    Ok(without)
 }

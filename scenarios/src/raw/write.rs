@@ -1,7 +1,7 @@
 //! From a checked scenario back to the shape in which it is written, with every default spelt out.
 
 use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, RawSink, RawSinkFault, SinkFaultWord, StrategyKind};
-use crate::scenario::{Arm, ContainerGroup, Load, Scenario, SinkFault, SinkFaultKind, SinkRules, Strategy};
+use crate::scenario::{Arm, ContainerGroup, Load, Protection, Scenario, SinkFault, SinkFaultKind, SinkRules, Strategy};
 
 impl From<Scenario> for RawScenario {
     fn from(scenario: Scenario) -> Self {
@@ -64,14 +64,18 @@ impl From<SinkFault> for RawSinkFault {
 
 impl From<Arm> for RawArm {
     fn from(arm: Arm) -> Self {
+        let rotate_every = arm.strategy.rotate_every();
         let bare = |strategy| Self {
             name: arm.name,
             strategy,
             expect: Some(arm.expect),
-            rotate_every: arm.strategy.rotate_every(),
+            rotate_every,
             coalesce: None,
             http: None,
             mistake: None,
+            ignore_older: None,
+            fallback: None,
+            without: None,
             as_archived: None,
             nofile: Some(arm.nofile),
             memory: Some(arm.memory),
@@ -82,8 +86,16 @@ impl From<Arm> for RawArm {
                 Self { coalesce: Some(coalesce), http: Some(http), ..bare(StrategyKind::Pooled) }
             }
             Strategy::Naive { mistake, .. } => Self { mistake: Some(mistake), ..bare(StrategyKind::Naive) },
-            Strategy::Hybrid { as_archived, .. } => {
-                Self { as_archived: Some(as_archived), ..bare(StrategyKind::Hybrid) }
+            Strategy::Hybrid { coalesce, ignore_older, fallback, without, .. } => {
+                let as_archived = without == Protection::ALL;
+                Self {
+                    coalesce: Some(coalesce),
+                    ignore_older: Some(ignore_older),
+                    fallback: Some(fallback),
+                    without: (!as_archived).then_some(without),
+                    as_archived: as_archived.then_some(true),
+                    ..bare(StrategyKind::Hybrid)
+                }
             }
             Strategy::Idle => bare(StrategyKind::Idle),
         }

@@ -22,6 +22,7 @@ pub(super) struct Queue {
     /// The worker, waiting for something to do.
     work: Notify,
     settled: watch::Sender<Ticket>,
+    when_settled: Mutex<WhenSettled>,
     /// Set once, at the end: when the worker must have settled everything.
     deadline: watch::Sender<Option<Instant>>,
 }
@@ -36,6 +37,15 @@ struct State {
     taken: Ticket,
     closed: bool,
     refused: Option<mpsc::UnboundedSender<RefusedLine>>,
+}
+
+/// Told of what is settled, before the next batch is sent.
+struct WhenSettled(Option<Box<dyn FnMut(Ticket) + Send>>);
+
+impl std::fmt::Debug for WhenSettled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "told" } else { "nobody is told" })
+    }
 }
 
 /// Why a line was not taken.
@@ -60,6 +70,7 @@ impl Queue {
             room: Notify::new(),
             work: Notify::new(),
             settled: watch::Sender::default(),
+            when_settled: Mutex::new(WhenSettled(None)),
             deadline: watch::Sender::new(None),
         }
     }
@@ -109,6 +120,10 @@ impl Queue {
     pub(super) async fn wait_until_settled(&self, ticket: Ticket) {
         // An error would say that the sender is gone; it is in `self`.
         let _ = self.settled.subscribe().wait_for(|settled| *settled >= ticket).await;
+    }
+
+    pub(super) fn when_settled(&self, tell: Box<dyn FnMut(Ticket) + Send>) {
+        *self.when_settled.lock().unwrap_or_else(PoisonError::into_inner) = WhenSettled(Some(tell));
     }
 
     pub(super) fn divert_refused(&self, to: mpsc::UnboundedSender<RefusedLine>) {
@@ -162,6 +177,10 @@ impl Queue {
     pub(super) fn settle(&self, lines: usize, spare: Vec<u8>) {
         self.lock().spare = spare;
         self.settled.send_modify(|settled| settled.0 += lines as u64);
+        let mut told = self.when_settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let WhenSettled(Some(tell)) = &mut *told {
+            tell(self.settled());
+        }
     }
 
     fn try_next(&self) -> Next {

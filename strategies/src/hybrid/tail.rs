@@ -5,17 +5,19 @@
 //! dead-letter file) has the line.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::age::AgeFilter;
 use super::chain::{self, Identity, Successor};
 use super::jsonfile::{BadRecord, Decoder, LogLine};
 use super::offsets::{Fingerprint, HEAD_BYTES, Position};
+use super::settled::Settled;
 use crate::delivery::{Delivery, Ticket};
+use crate::discovery::Container;
 use crate::line::Line;
 use crate::metrics::{DropReason, ErrorKind, Metrics};
 
@@ -24,6 +26,8 @@ use crate::metrics::{DropReason, ErrorKind, Metrics};
 pub(super) struct Output {
     pub(super) delivery: Delivery,
     pub(super) metrics: Arc<Metrics>,
+    /// Told of every line's end; `None`: nothing is remembered.
+    pub(super) settled: Option<Settled>,
 }
 
 /// Whether there may be more to read at once.
@@ -35,25 +39,19 @@ pub(super) enum Advance {
 
 #[derive(Debug)]
 pub(super) struct Tail {
+    id: Arc<str>,
     container: String,
     live: PathBuf,
     file: Option<OpenLog>,
     /// Where to begin when no file is open; `None`: with the oldest file.
     resume: Option<Position>,
     decoder: Decoder,
+    age: AgeFilter,
     /// The live file may be another than before.
     check_names: bool,
     /// Another file was seen in this one's place; it is read to its end once more.
     leaving: bool,
     last_ticket: Ticket,
-    marks: VecDeque<Mark>,
-}
-
-/// Once the line of `ticket` is settled, reading may resume at `position`.
-#[derive(Debug)]
-struct Mark {
-    ticket: Ticket,
-    position: Position,
 }
 
 #[derive(Debug)]
@@ -61,8 +59,9 @@ struct OpenLog {
     file: File,
     identity: Identity,
     read_to: u64,
-    /// Its first bytes, as far as they are known.
+    /// Its first bytes, as far as they are known, and their fingerprint once they are all known.
     head: Vec<u8>,
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Output {
@@ -85,9 +84,11 @@ impl Output {
 
 impl Tail {
     /// Of the log whose live file is (or will be) at `live`.
-    pub(super) fn new(container: &str, live: &Path, resume: Option<Position>) -> Self {
+    pub(super) fn new(container: &Container, live: &Path, resume: Option<Position>, age: AgeFilter) -> Self {
         Self {
-            container: container.to_owned(),
+            id: container.id.as_str().into(),
+            container: container.name.clone(),
+            age,
             live: live.to_owned(),
             file: None,
             resume,
@@ -95,7 +96,6 @@ impl Tail {
             check_names: true,
             leaving: false,
             last_ticket: Ticket::default(),
-            marks: VecDeque::new(),
         }
     }
 
@@ -112,8 +112,9 @@ impl Tail {
         };
         let count = open.file.read(buffer)?;
         if count > 0 {
+            let begin = open.read_to;
             open.has_read(&buffer[..count]);
-            self.deliver(&buffer[..count], output).await;
+            self.deliver(begin, &buffer[..count], output).await;
             return Ok(Advance::More);
         }
         if self.check_names { self.at_end(&output.metrics) } else { Ok(Advance::AtEnd) }
@@ -124,18 +125,16 @@ impl Tail {
         while let Some(line) = self.decoder.next_unfinished() {
             self.last_ticket = output.take(&self.container, Ok(line)).await.unwrap_or(self.last_ticket);
         }
-        self.mark();
-        self.resume = self.position().or(self.resume);
-        self.file = None;
+        if let Some(open) = self.file.take() {
+            let position = open.position(open.read_to - self.decoder.bytes_pending().unwrap_or(0) as u64);
+            if let Some(settled) = &output.settled {
+                settled.add(self.last_ticket, &self.id, position);
+            }
+            self.resume = Some(position);
+        }
         self.decoder.forget();
         self.check_names = true;
         self.leaving = false;
-    }
-
-    /// The position reached by what is settled, if it has moved since it was last asked for.
-    pub(super) fn settled(&mut self, settled: Ticket) -> Option<Position> {
-        let reached = self.marks.partition_point(|mark| mark.ticket <= settled);
-        self.marks.drain(..reached).next_back().map(|mark| mark.position)
     }
 
     /// The ticket of the last line handed over.
@@ -143,29 +142,23 @@ impl Tail {
         self.last_ticket
     }
 
-    async fn deliver(&mut self, mut bytes: &[u8], output: &Output) {
-        while let Some(line) = self.decoder.next_line(&mut bytes) {
-            if let Some(ticket) = output.take(&self.container, line).await {
-                self.last_ticket = ticket;
+    /// Hands over the lines of `bytes`, of which the first is at `begin` in the open file.
+    async fn deliver(&mut self, begin: u64, bytes: &[u8], output: &Output) {
+        let Self { id, container, file: Some(open), decoder, age, last_ticket, .. } = self else { return };
+        let mut rest = bytes;
+        while let Some(line) = decoder.next_line(&mut rest) {
+            if line.as_ref().is_ok_and(|line| age.is_too_old(line.time)) {
+                output.metrics.lines_dropped.inc(DropReason::TooOld);
+                continue;
+            }
+            let Some(ticket) = output.take(container, line).await else { continue };
+            *last_ticket = ticket;
+            // Within a line in parts there is no place to resume at.
+            if let (Some(settled), Some(pending)) = (&output.settled, decoder.bytes_pending()) {
+                let offset = begin + (bytes.len() - rest.len() - pending) as u64;
+                settled.add(ticket, id, open.position(offset));
             }
         }
-        self.mark();
-    }
-
-    fn mark(&mut self) {
-        let Some(position) = self.position() else { return };
-        match self.marks.back_mut() {
-            Some(mark) if mark.ticket == self.last_ticket => mark.position = position,
-            _ => self.marks.push_back(Mark { ticket: self.last_ticket, position }),
-        }
-    }
-
-    /// Where to resume once all lines given out so far are settled; `None` within a line in parts.
-    fn position(&self) -> Option<Position> {
-        let open = self.file.as_ref()?;
-        let offset = open.read_to - self.decoder.bytes_pending()? as u64;
-        let known = usize::try_from(offset).map_or(HEAD_BYTES, |offset| offset.min(HEAD_BYTES));
-        Some(Position { file: open.identity, offset, fingerprint: Fingerprint::of(&open.head, known) })
     }
 
     /// The file is read to its end: is there another to go on with?
@@ -243,7 +236,23 @@ impl OpenLog {
         let known = file.read_at(&mut head, 0)?;
         head.truncate(known);
         file.seek(SeekFrom::Start(offset))?;
-        Ok(Self { file, identity, read_to: offset, head })
+        let mut open = Self { file, identity, read_to: offset, head, fingerprint: None };
+        open.know_head();
+        Ok(open)
+    }
+
+    /// Where to resume at `offset`. What lies before it is known.
+    fn position(&self, offset: u64) -> Position {
+        let known = usize::try_from(offset).map_or(HEAD_BYTES, |offset| offset.min(HEAD_BYTES));
+        let whole = self.fingerprint.filter(|fingerprint| fingerprint.bytes == known);
+        let fingerprint = whole.unwrap_or_else(|| Fingerprint::of(&self.head, known));
+        Position { file: self.identity, offset, fingerprint }
+    }
+
+    fn know_head(&mut self) {
+        if self.fingerprint.is_none() && self.head.len() == HEAD_BYTES {
+            self.fingerprint = Some(Fingerprint::of(&self.head, HEAD_BYTES));
+        }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
@@ -252,6 +261,7 @@ impl OpenLog {
         {
             let missing = HEAD_BYTES - self.head.len();
             self.head.extend(bytes.iter().skip(known).take(missing));
+            self.know_head();
         }
         self.read_to += bytes.len() as u64;
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use leaksoak_scenarios::{Http, Span, Strategy as Kind};
+use leaksoak_scenarios::{Fallback, Http, Protection, Span, Strategy as Kind};
 use leaksoak_strategies::{ArmConfig, host};
 
 use crate::arm::{Place, eventually, numbers};
@@ -177,7 +177,13 @@ async fn an_arm_that_runs_out_of_descriptors_by_its_own_leak_ends_and_says_so() 
     place.engine.create("a", log.path());
     place.engine.run("a");
     place.sink.is_now(Mood::Refuses(""));
-    let strategy = Kind::Hybrid { rotate_every: Span::from_secs(30), as_archived: true };
+    let strategy = Kind::Hybrid {
+        rotate_every: Span::from_secs(30),
+        coalesce: Span::ZERO,
+        ignore_older: Span::ZERO,
+        fallback: Fallback::None,
+        without: Protection::ALL.to_vec(),
+    };
     let (code, said) = Process::start(&ArmConfig { strategy, nofile: 100, ..place.config() }).ended();
     assert_eq!(code, Some(1));
     assert!(said.starts_with("leaksoak arm tested: ") && said.contains("Too many open files"), "{said}");

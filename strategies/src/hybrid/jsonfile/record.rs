@@ -66,7 +66,7 @@ fn string_end(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Text that JSON may have between quotes, if it has no escapes.
 fn plain(bytes: &[u8]) -> Option<&str> {
     // JSON has no control characters in a string.
-    let printable = bytes.iter().fold(true, |printable, byte| printable & (*byte >= 0x20));
+    let printable = bytes.iter().min().is_none_or(|least| *least >= 0x20);
     if printable { std::str::from_utf8(bytes).ok() } else { None }
 }
 
