@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use leaksoak_scenarios::Span;
 
+use crate::engine::choice::Choice;
 use crate::exit::{Exit, Failure};
 use crate::workload::arguments::Arguments;
 
@@ -180,10 +181,22 @@ struct OverrideArgs {
 /// What runs the containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EngineChoice {
-    /// The Docker engine, if one answers
+    /// The Docker engine, if one answers, else the embedded one
     Auto,
     /// The Docker engine at `DOCKER_HOST` or the default socket
     Docker,
+    /// leaksoak's own, which needs nothing installed
+    Embedded,
+}
+
+impl From<EngineChoice> for Choice {
+    fn from(choice: EngineChoice) -> Self {
+        match choice {
+            EngineChoice::Auto => Self::Auto,
+            EngineChoice::Docker => Self::Docker,
+            EngineChoice::Embedded => Self::Embedded,
+        }
+    }
 }
 
 impl From<OverrideArgs> for leaksoak_scenarios::Overrides {

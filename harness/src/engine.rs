@@ -1,6 +1,7 @@
 //! Engines: what runs the containers.
 //!
-//! Whatever speaks the Docker Engine API is driven by one client, [`docker::Docker`]. This module says what the harness
+//! Whatever speaks the Docker Engine API is driven by one client, [`docker::Docker`]: a real engine, or our own
+//! ([`embedded`]), which [`choice`] starts where none answers. This module says what the harness
 //! asks of an engine, in the harness's own words, and what can go wrong; every such error ends in exit code 5.
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use leaksoak_scenarios::{Load, LogRotation};
 
 use crate::owner::RunId;
 
+pub mod choice;
 pub mod docker;
 pub mod embedded;
 pub mod image;
@@ -20,6 +22,26 @@ pub const LABEL_RUN: &str = "leaksoak.run";
 pub const LABEL_CONTAINER: &str = "leaksoak.container";
 /// Label that carries the machine whose process owns the run.
 pub const LABEL_MACHINE: &str = "leaksoak.machine";
+
+/// Which engine it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// A real one.
+    Docker,
+    /// Ours.
+    Embedded,
+}
+
+impl EngineKind {
+    /// The word for it, in reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Embedded => "embedded",
+        }
+    }
+}
 
 /// One disposable container, before it is made.
 #[derive(Debug, Clone, PartialEq)]

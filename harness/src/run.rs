@@ -15,12 +15,14 @@ use std::time::Duration;
 use futures_util::stream;
 use leaksoak_reports::record::events::{Event, EventRecord, Phase};
 use leaksoak_reports::record::run_info::RunInfo;
+use leaksoak_scenarios::{EngineFaultKind, Span};
 use tokio::sync::mpsc;
 
 use crate::arm::client::ArmClient;
 use crate::arm::{ArmNews, Supervisors};
 use crate::clock::{Clock, unix_ms};
 use crate::engine::docker::{ANSWER_TIMEOUT, Docker};
+use crate::engine::embedded::process::EngineControl;
 use crate::engine::{Container, EngineError, EngineEvent};
 use crate::event::{Bus, RunEvent};
 use crate::inotify_limit::Raised;
@@ -39,6 +41,8 @@ mod measure;
 mod schedule;
 mod setup;
 
+/// Time for an engine to listen again after a fault that it was asked for.
+const AFTER_FAULT: Duration = Duration::from_millis(500);
 /// Distance of two looks at something that is awaited.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -64,19 +68,30 @@ pub enum RunError {
 /// Requests of the user to end, as they arrive: `SIGINT`, `SIGTERM`, `SIGHUP`.
 pub type Signals = mpsc::UnboundedReceiver<&'static str>;
 
-/// Carries out `plan` on `engine`, and tells of it on `bus`.
+/// What a run is carried out on.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The engine.
+    pub engine: Docker,
+    /// Where it is asked for faults, if it is the embedded one.
+    pub control: Option<EngineControl>,
+    /// Why it is the embedded one, where that was not asked for.
+    pub because: Option<String>,
+}
+
+/// Carries out `plan`, and tells of it on `bus`.
 ///
 /// # Errors
 /// The run could not be set up, or was interrupted before it was. What was made is removed.
 pub async fn run(
     plan: Plan,
     info: RunInfo,
-    engine: Docker,
+    surroundings: Surroundings,
     bus: &Bus,
     mut signals: Signals,
 ) -> Result<Ending, RunError> {
     bus.send(RunEvent::Started { info: Box::new(info), directory: plan.directory.clone() });
-    let mut running = Running::new(plan, engine, bus);
+    let mut running = Running::new(plan, surroundings, bus);
     let set_up = tokio::select! {
         set_up = running.set_up() => set_up,
         Some(signal) = signals.recv() => Err(RunError::Interrupted(signal)),
@@ -96,6 +111,10 @@ pub async fn run(
 struct Running<'a> {
     plan: Plan,
     engine: Docker,
+    control: Option<EngineControl>,
+    because: Option<String>,
+    /// An engine that is made to fail is not lost before this.
+    faulty_until: Option<tokio::time::Instant>,
     bus: &'a Bus,
     clock: Clock,
     lifecycle: Lifecycle,
@@ -119,7 +138,8 @@ struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    fn new(plan: Plan, engine: Docker, bus: &'a Bus) -> Self {
+    fn new(plan: Plan, surroundings: Surroundings, bus: &'a Bus) -> Self {
+        let Surroundings { engine, control, because } = surroundings;
         let scenario = &plan.scenario;
         let names: Vec<String> = plan.arms.iter().map(|arm| arm.config.name.clone()).collect();
         let (warmup, duration) = (scenario.warmup.as_duration(), scenario.duration.as_duration());
@@ -145,6 +165,9 @@ impl<'a> Running<'a> {
             began_unix_s: (unix_ms() / 1_000).saturating_sub(1),
             plan,
             engine,
+            control,
+            because,
+            faulty_until: None,
             bus,
         }
     }
@@ -163,7 +186,12 @@ impl<'a> Running<'a> {
     }
 
     async fn carry_out_asking(&mut self, mut operations: Vec<Operation>) -> Option<Ending> {
-        if operations.contains(&Operation::AskEngine) {
+        for operation in &operations {
+            if let Operation::FailEngine(fault) = operation {
+                self.fail_engine(*fault).await;
+            }
+        }
+        if operations.contains(&Operation::AskEngine) && !self.wait_for_faulty_engine() {
             let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.engine.ping()).await;
             let input = match answer {
                 Ok(Ok(())) => {
@@ -176,6 +204,31 @@ impl<'a> Running<'a> {
             operations.extend(self.lifecycle.on(input));
         }
         self.carry_out(operations)
+    }
+
+    /// Has the engine do wrong, as the scenario wants.
+    async fn fail_engine(&mut self, fault: EngineFaultKind) {
+        let asked = match &self.control {
+            Some(control) => control.happen(fault).await,
+            None => Err("it is not the embedded one".to_owned()),
+        };
+        if let Err(error) = asked {
+            self.warn(format!("the engine could not be asked for a fault ({}): {error}", fault.word()));
+        }
+        // What breaks off once is mended at once.
+        let lasts = fault.lasts().map_or(Duration::ZERO, Span::as_duration);
+        let until = tokio::time::Instant::now() + lasts + AFTER_FAULT;
+        self.faulty_until = self.faulty_until.max(Some(until));
+    }
+
+    /// True, if the engine fails because it was asked to: then it is looked at again when that is over.
+    fn wait_for_faulty_engine(&mut self) -> bool {
+        let Some(until) = self.faulty_until.filter(|until| tokio::time::Instant::now() < *until) else { return false };
+        self.watch = Box::pin(stream::once(async move {
+            tokio::time::sleep_until(until).await;
+            EngineEvent::Lost { reason: "a fault that was asked for".into() }
+        }));
+        true
     }
 
     fn carry_out(&mut self, operations: impl IntoIterator<Item = Operation>) -> Option<Ending> {
@@ -196,7 +249,7 @@ impl<'a> Running<'a> {
                     self.unanswered.remove(&arm);
                     self.down.insert(arm, reason);
                 }
-                Operation::AskEngine => {}
+                Operation::AskEngine | Operation::FailEngine(_) => {}
                 Operation::End(why) => ending = Some(why),
             }
         }

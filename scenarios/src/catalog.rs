@@ -16,11 +16,13 @@ pub struct Entry {
 /// Every built-in scenario, the shortest first.
 #[must_use]
 pub fn entries() -> &'static [Entry] {
-    static ENTRIES: LazyLock<[Entry; 5]> = LazyLock::new(|| {
+    static ENTRIES: LazyLock<[Entry; 7]> = LazyLock::new(|| {
         [
             entry("smoke", include_str!("../catalog/smoke.toml")),
             entry("rotation", include_str!("../catalog/rotation.toml")),
             entry("sink-outage", include_str!("../catalog/sink-outage.toml")),
+            entry("engine-faults", include_str!("../catalog/engine-faults.toml")),
+            entry("thousand", include_str!("../catalog/thousand.toml")),
             entry("soak-30m", include_str!("../catalog/soak-30m.toml")),
             entry("nightly-48h", include_str!("../catalog/nightly-48h.toml")),
         ]

@@ -7,11 +7,11 @@
 //! This crate depends on nothing else of leaksoak, runs nothing and measures nothing.
 
 pub mod catalog;
-pub mod fault;
 
 mod criteria;
 mod delivery;
 mod document;
+mod engine_fault;
 mod error;
 mod load;
 mod overrides;
@@ -21,6 +21,7 @@ mod units;
 
 pub use criteria::Criteria;
 pub use delivery::Delivery;
+pub use engine_fault::{EngineFault, EngineFaultKind};
 pub use error::ScenarioError;
 pub use load::{Overrides, load};
 pub use scenario::{

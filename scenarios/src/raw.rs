@@ -34,6 +34,8 @@ pub(crate) struct RawScenario {
     pub(crate) containers: Vec<RawContainers>,
     #[serde(default)]
     pub(crate) log: RawLog,
+    #[serde(default, skip_serializing_if = "RawEngine::is_empty")]
+    pub(crate) engine: RawEngine,
     #[serde(default)]
     pub(crate) sink: RawSink,
     #[serde(default)]
@@ -113,6 +115,81 @@ pub(crate) enum SinkFaultWord {
     Answer,
     Refuse,
     Slow,
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, `[engine]`")]
+pub(crate) struct RawEngine {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) faults: Vec<RawEngineFault>,
+}
+
+impl RawEngine {
+    fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// `[[engine.faults]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, `[[engine.faults]]`")]
+pub(crate) struct RawEngineFault {
+    pub(crate) kind: EngineFaultWord,
+    pub(crate) from: Span,
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub(crate) lasts: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pct: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fds_per_min: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tasks_per_min: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_per_min: Option<Bytes>,
+}
+
+/// `kind = "..."`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EngineFaultWord {
+    RefuseConnections,
+    DropStreams,
+    Stall,
+    Delay,
+    CutFrames,
+    Errors,
+    Restart,
+    Leak,
+}
+
+impl EngineFaultWord {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::RefuseConnections => "refuse-connections",
+            Self::DropStreams => "drop-streams",
+            Self::Stall => "stall",
+            Self::Delay => "delay",
+            Self::CutFrames => "cut-frames",
+            Self::Errors => "errors",
+            Self::Restart => "restart",
+            Self::Leak => "leak",
+        }
+    }
+
+    /// The keys that have a meaning with it and not with every kind.
+    pub(crate) fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::DropStreams | Self::CutFrames => &[],
+            Self::RefuseConnections | Self::Stall | Self::Restart => &["for"],
+            Self::Delay => &["for", "by"],
+            Self::Errors => &["for", "pct"],
+            Self::Leak => &["for", "fds_per_min", "tasks_per_min", "memory_per_min"],
+        }
+    }
 }
 
 /// `[[arms]]`

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::criteria::Criteria;
 use crate::delivery::Delivery;
+use crate::engine_fault::EngineFault;
 use crate::raw::RawScenario;
 use crate::units::{Bytes, Rate, Span};
 
@@ -33,6 +34,8 @@ pub struct Scenario {
     pub containers: Vec<ContainerGroup>,
     /// Rotation of the containers' json-file logs.
     pub log: LogRotation,
+    /// What the engine does wrong, and when. Needs the embedded engine.
+    pub engine_faults: Vec<EngineFault>,
     /// How the sink treats what it is sent.
     pub sink: SinkRules,
     /// How every arm hands its lines to the sink.

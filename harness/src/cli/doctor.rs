@@ -1,10 +1,15 @@
 //! `leaksoak doctor`: what will and what will not work here, and what to do about it.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::time::Instant;
 
 use super::{print, runtime};
 use crate::arm::cgroup::Hierarchy;
+use crate::engine::EngineError;
 use crate::engine::docker::Docker;
+use crate::engine::embedded::process::EngineProcess;
 use crate::exit::{Exit, Failure};
 use crate::inotify_limit;
 use crate::sampler::unix_sockets::UnixSockets;
@@ -37,7 +42,9 @@ struct Finding {
 }
 
 pub(super) fn doctor() -> Result<Exit, Failure> {
-    let mut findings = runtime()?.block_on(engine());
+    let runtime = runtime()?;
+    let mut findings = runtime.block_on(engine());
+    findings.push(runtime.block_on(embedded()));
     findings.extend([fd_counts(), cgroups(), open_files(), inotify(), socket_names()]);
     for Finding { state, what, said } in &findings {
         print(format_args!("{state}  {what:<14} {said}"))?;
@@ -50,6 +57,13 @@ async fn engine() -> Vec<Finding> {
     let finding = |state, what, said| Finding { state, what, said };
     let engine = match Docker::connect().await {
         Ok(engine) => engine,
+        Err(error @ EngineError::Unreachable { .. }) => {
+            return vec![finding(
+                State::Less,
+                "engine",
+                format!("{error}\n      until then, runs use the embedded engine"),
+            )];
+        }
         Err(error) => return vec![finding(State::Bad, "engine", error.to_string())],
     };
     let info = engine.info();
@@ -78,6 +92,27 @@ async fn engine() -> Vec<Finding> {
         ),
     });
     findings
+}
+
+/// Starts an embedded engine, and ends it.
+async fn embedded() -> Finding {
+    let place = std::env::temp_dir().join(format!("leaksoak-doctor-{}", std::process::id()));
+    let tried = async {
+        fs::DirBuilder::new().mode(0o700).create(&place).map_err(|error| format!("{}: {error}", place.display()))?;
+        let began = Instant::now();
+        let engine = EngineProcess::start(&place).await.map_err(|error| error.to_string())?;
+        let took = began.elapsed();
+        engine.stop().await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(took)
+    };
+    let tried = tried.await;
+    let removed = fs::remove_dir_all(&place);
+    let (state, said) = match (tried, removed) {
+        (Ok(took), Ok(())) => (State::Good, format!("serves within {} ms, with nothing installed", took.as_millis())),
+        (Err(error), _) => (State::Bad, error),
+        (Ok(_), Err(error)) => (State::Bad, format!("{}: {error}", place.display())),
+    };
+    Finding { state, what: "embedded", said }
 }
 
 fn fd_counts() -> Finding {

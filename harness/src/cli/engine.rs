@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::run::raise_own_file_limit;
 use super::runtime;
 use crate::engine::embedded::images::BUILT_IN;
-use crate::engine::embedded::process::READY;
+use crate::engine::embedded::process::{READY, control_socket};
 use crate::engine::embedded::server::Address;
 use crate::engine::embedded::spec::Spec;
 use crate::engine::embedded::{Engine, Options};
@@ -66,10 +66,8 @@ pub(super) fn engine(args: &EngineArgs) -> Result<Exit, Failure> {
     let data = args.data.clone().unwrap_or_else(|| temporary.clone());
     let data =
         std::path::absolute(&data).map_err(|error| Failure::usage(format!("--data {}: {error}", data.display())))?;
-    let mut control = args.socket.clone().into_os_string();
-    control.push(".control");
     let addresses = [Address::Unix(args.socket.clone())].into_iter().chain(args.tcp.map(Address::Tcp)).collect();
-    let options = Options { addresses, control: control.into(), data };
+    let options = Options { addresses, control: control_socket(&args.socket), data };
 
     let served = runtime()?.block_on(serve(args, options));
     let removed = fs::remove_dir_all(&temporary);

@@ -11,17 +11,18 @@ use leaksoak_scenarios::{Scenario, load};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{EngineChoice, RunArgs, report, runtime};
+use super::{RunArgs, report, runtime};
 use crate::clock::unix_ms;
-use crate::engine::docker::Docker;
+use crate::engine::choice::{Choice, Chosen};
+use crate::engine::embedded::process::EngineProcess;
 use crate::event::{Bus, Consumer};
 use crate::exit::{Exit, Failure};
 use crate::owner::RunId;
-use crate::plan::{EngineFacts, Plan, default_directory};
+use crate::plan::{EngineFacts, Plan, default_directory, scratch_dir};
 use crate::progress::{Progress, Style};
 use crate::recorder::Recorder;
 use crate::run::lifecycle::Ending;
-use crate::run::{RunError, Signals, run as carry_out};
+use crate::run::{RunError, Signals, Surroundings, run as carry_out};
 use crate::{host, leftovers};
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
@@ -35,20 +36,31 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
         _ => Style::Plain,
     };
     // Freed with the runtime, before the reports are drawn.
-    let ending = runtime()?.block_on(prepared(scenario, &directory, args.engine, style))?;
+    let ending = runtime()?.block_on(prepared(scenario, &directory, args.engine.into(), style))?;
     conclude(&ending, &directory, args.json, args.quiet)
 }
 
-/// Finds the engine, clears what dead runs left, makes the directories, and carries the run out.
-async fn prepared(scenario: Scenario, directory: &Path, choice: EngineChoice, style: Style) -> Result<Ending, Failure> {
+/// Clears what dead runs left, finds the engine, makes the directories, and carries the run out.
+async fn prepared(scenario: Scenario, directory: &Path, choice: Choice, style: Style) -> Result<Ending, Failure> {
+    let faults = !scenario.engine_faults.is_empty();
+    if faults && choice == Choice::Docker {
+        return Err(Failure::usage(
+            "--engine docker: the scenario has engine faults, which are not done to a real engine\n  leave the flag out, or take `[[engine.faults]]` out of the scenario",
+        ));
+    }
     let mut signals = signals().map_err(|error| Failure::environment(format!("signals cannot be caught: {error}")))?;
-    let engine = tokio::select! {
-        engine = cleared_engine(choice) => engine?,
+    raise_own_file_limit();
+    let run = RunId::of_this_process().map_err(Failure::environment)?;
+    leftovers::local().map_err(|error| {
+        let place = std::env::temp_dir();
+        Failure::environment(format!("what a dead run left in {} cannot be removed: {error}", place.display()))
+    })?;
+    let scratch = Scratch::make(&scratch_dir(&run))?;
+    let Chosen { engine, process, because } = tokio::select! {
+        chosen = cleared_engine(choice, faults, &scratch.0) => chosen?,
         Some(signal) = signals.recv() => return Err(not_carried_out(&RunError::Interrupted(signal))),
     };
-    raise_own_file_limit();
 
-    let run = RunId::of_this_process().map_err(Failure::environment)?;
     let info = RunInfo {
         format_version: FORMAT_VERSION,
         run_id: run.to_string(),
@@ -73,11 +85,16 @@ async fn prepared(scenario: Scenario, directory: &Path, choice: EngineChoice, st
             return Err(Failure::environment(error));
         }
     };
-    let scratch = Scratch::make(&plan.scratch).inspect_err(|_| take_back(directory, existed))?;
     let consumers: Vec<Box<dyn Consumer>> = vec![Box::new(Recorder::new(writer)), Box::new(Progress::new(style))];
     let bus = Bus::start(consumers);
-    let ended = carry_out(plan, info, engine, &bus, signals).await;
+    let surroundings = Surroundings { engine, control: process.as_ref().map(EngineProcess::control), because };
+    let ended = carry_out(plan, info, surroundings, &bus, signals).await;
     let finished = bus.finish();
+    if let Some(process) = process {
+        keep_log(process.log(), directory);
+        // A child that cannot be waited for is killed when it is dropped.
+        let _ = process.stop().await;
+    }
     drop(scratch);
     match (ended, finished) {
         (Err(error), _) => {
@@ -90,16 +107,18 @@ async fn prepared(scenario: Scenario, directory: &Path, choice: EngineChoice, st
 }
 
 /// The engine that was chosen, rid of what dead runs left.
-async fn cleared_engine(choice: EngineChoice) -> Result<Docker, Failure> {
-    let engine = match choice {
-        EngineChoice::Auto | EngineChoice::Docker => Docker::connect().await.map_err(Failure::environment)?,
-    };
-    engine.remove_dead(false).await.map_err(Failure::environment)?;
-    leftovers::local().map_err(|error| {
-        let place = std::env::temp_dir();
-        Failure::environment(format!("what a dead run left in {} cannot be removed: {error}", place.display()))
-    })?;
-    Ok(engine)
+async fn cleared_engine(choice: Choice, faults: bool, scratch: &Path) -> Result<Chosen, Failure> {
+    let chosen = Chosen::find(choice, faults, scratch).await.map_err(Failure::environment)?;
+    chosen.engine.remove_dead(false).await.map_err(Failure::environment)?;
+    Ok(chosen)
+}
+
+/// Keeps what the embedded engine wrote to its log, if it wrote anything.
+fn keep_log(log: &Path, directory: &Path) {
+    if fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0) {
+        // The run has its record; this is a help to whoever looks for a fault of the engine.
+        let _ = fs::copy(log, directory.join("engine.log"));
+    }
 }
 
 /// A run that was not carried out has measured nothing: an empty record is of use to nobody. A directory that the user

@@ -18,7 +18,9 @@ use bollard::query_parameters::{
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use leaksoak_reports::record::run_info::EngineInfo;
 
-use super::{Container, ContainerSpec, EngineError, EngineEvent, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN, socket};
+use super::{
+    Container, ContainerSpec, EngineError, EngineEvent, EngineKind, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN, socket,
+};
 use crate::owner::{RunId, machine};
 use crate::workload::line;
 use images::Image;
@@ -54,6 +56,7 @@ pub struct SelfCounts {
 pub struct Docker {
     api: bollard::Docker,
     socket: PathBuf,
+    kind: EngineKind,
     info: EngineInfo,
 }
 
@@ -64,14 +67,14 @@ impl Docker {
     /// Nobody answers there.
     pub async fn connect() -> Result<Self, EngineError> {
         let socket = socket::path(std::env::var("DOCKER_HOST").ok().as_deref())?;
-        Self::connect_to(&socket).await
+        Self::connect_to(&socket, EngineKind::Docker).await
     }
 
-    /// Connects to the engine that listens on `socket`.
+    /// Connects to the engine of this kind that listens on `socket`.
     ///
     /// # Errors
     /// Nobody answers there.
-    pub async fn connect_to(socket: &Path) -> Result<Self, EngineError> {
+    pub async fn connect_to(socket: &Path, kind: EngineKind) -> Result<Self, EngineError> {
         let pid = socket::probe(socket)?;
         let call =
             |source| EngineError::Call { action: format!("asking {} for its version", socket.display()), source };
@@ -81,13 +84,13 @@ impl Docker {
         let api = api.negotiate_version().await.map_err(call)?;
         let version = api.version().await.map_err(call)?;
         let info = EngineInfo {
-            kind: "docker".into(),
+            kind: kind.word().into(),
             address: format!("unix://{}", socket.display()),
             version: version.version.unwrap_or_else(|| "unknown".into()),
             api_version: api.client_version().to_string(),
             pid,
         };
-        Ok(Self { api, socket: socket.to_owned(), info })
+        Ok(Self { api, socket: socket.to_owned(), kind, info })
     }
 
     /// What it is.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use leaksoak_reports::record::events::{Event, Exit, Phase};
 
+use leaksoak_scenarios::EngineFaultKind;
+
 use crate::arm::{ArmNews, What};
 use crate::engine::EngineEvent;
 
@@ -30,7 +32,7 @@ pub enum Input {
 }
 
 /// Something to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
     /// Record the event.
     Record(Event),
@@ -50,6 +52,8 @@ pub enum Operation {
     },
     /// Ask the engine whether it lives; if so, watch it again.
     AskEngine,
+    /// Have the engine do wrong.
+    FailEngine(EngineFaultKind),
     /// Stop measuring.
     End(Ending),
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leaksoak_reports::record::events::Event;
-use leaksoak_scenarios::{Scenario, SinkFaultKind};
+use leaksoak_scenarios::{Scenario, SinkFaultKind, Span};
 
 use super::lifecycle::Operation;
 
@@ -17,6 +17,14 @@ pub(super) fn of(scenario: &Scenario) -> Vec<(Duration, Operation)> {
             let ended = Operation::Record(Event::FaultEnded { fault: name });
             scheduled.push((from.saturating_add(lasts.as_duration()), ended));
         }
+    }
+    for fault in &scenario.engine_faults {
+        let (name, from) = (fault.kind.describe(), fault.from.as_duration());
+        scheduled.push((from, Operation::Record(Event::FaultBegan { fault: name.clone() })));
+        scheduled.push((from, Operation::FailEngine(fault.kind)));
+        // What happens once is over at once.
+        let lasts = fault.kind.lasts().map_or(Duration::ZERO, Span::as_duration);
+        scheduled.push((from.saturating_add(lasts), Operation::Record(Event::FaultEnded { fault: name })));
     }
     scheduled
 }

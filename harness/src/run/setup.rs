@@ -26,6 +26,9 @@ impl Running<'_> {
     pub(super) async fn set_up(&mut self) -> Result<(), RunError> {
         let phase = self.lifecycle.enter(Phase::Setup);
         self.carry_out([phase]);
+        if let Some(because) = self.because.take() {
+            self.warn(format!("{because}: the embedded engine runs the containers"));
+        }
         self.raise_inotify_limit();
 
         let image = self.engine.ensure_image(&self.plan.scratch).await?;
@@ -52,6 +55,10 @@ impl Running<'_> {
     }
 
     fn raise_inotify_limit(&mut self) {
+        // The embedded engine tells its readers itself.
+        if self.control.is_some() {
+            return;
+        }
         let needed = inotify_limit::needed(&self.plan.scenario);
         match inotify_limit::raise(needed, &self.plan.scratch) {
             Ok(Some(raised)) => {

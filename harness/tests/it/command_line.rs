@@ -33,11 +33,27 @@ fn a_flag_that_does_not_exist_is_refused_with_the_nearest_one() {
 fn without_an_engine_the_run_says_what_to_start() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
-    let output =
-        leaksoak(&["run", "--out", out.to_str().unwrap()]).env("DOCKER_HOST", "unix:///nonexistent").output().unwrap();
+    let output = leaksoak(&["run", "--engine", "docker", "--out", out.to_str().unwrap()])
+        .env("DOCKER_HOST", "unix:///nonexistent")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(5));
     assert!(stderr(&output).contains("/nonexistent") && stderr(&output).contains("DOCKER_HOST"), "{}", stderr(&output));
     assert!(!out.exists(), "nothing half-done is left behind");
+}
+
+#[test]
+fn engine_faults_are_not_done_to_a_real_engine() {
+    let output = leaksoak(&["run", "engine-faults", "--engine", "docker"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("engine.faults"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_engine_for_the_whole_network_is_refused() {
+    let output = leaksoak(&["engine", "--tcp", "0.0.0.0:2375"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("127.0.0.1:2375"), "{}", stderr(&output));
 }
 
 #[test]

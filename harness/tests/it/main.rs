@@ -4,5 +4,7 @@
 
 mod command_line;
 mod on_docker;
+mod on_embedded;
+mod place;
 mod proxy;
 mod support;

@@ -2,93 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
+use crate::place::{Place, SCENARIO, pid, wait_until_measuring};
 use crate::proxy::Proxy;
 use crate::support::{Docker, arm_pids, eventually, leaksoak, lives, stderr};
-
-const SCENARIO: &str = r#"
-name = "short"
-about = "a few seconds, for the tests"
-duration = "8s"
-warmup = "2s"
-sample_every = "100ms"
-checkpoint_every = "1s"
-drain = "5s"
-
-[[containers]]
-count = 1
-load = "steady"
-rate = "50/s"
-line_bytes = "120B"
-
-[[containers]]
-count = 1
-load = "silent"
-
-[[arms]]
-name = "pooled"
-strategy = "pooled"
-rotate_every = "500ms"
-
-[[arms]]
-name = "naive"
-strategy = "naive"
-rotate_every = "500ms"
-expect = "fail"
-
-[[arms]]
-name = "hybrid"
-strategy = "hybrid"
-rotate_every = "500ms"
-"#;
-
-struct Place {
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("short.toml"), SCENARIO).unwrap();
-        Self { dir }
-    }
-
-    fn out(&self) -> PathBuf {
-        self.dir.path().join("out")
-    }
-
-    fn run(&self, more: &[&str]) -> Command {
-        let (scenario, out) = (self.dir.path().join("short.toml"), self.out());
-        let mut arguments = vec!["run", scenario.to_str().unwrap(), "--out", out.to_str().unwrap()];
-        arguments.extend(more);
-        leaksoak(&arguments)
-    }
-
-    fn verdict(&self) -> serde_json::Value {
-        serde_json::from_slice(&fs::read(self.out().join("verdict.json")).unwrap()).unwrap()
-    }
-}
-
-/// Waits until the run has measured for a while.
-fn wait_until_measuring(child: &mut Child, out: &Path) {
-    eventually(Duration::from_secs(60), "the run measures", || {
-        assert!(child.try_wait().unwrap().is_none(), "it ended early");
-        fs::read_to_string(out.join("samples.csv")).unwrap_or_default().lines().count() > 30
-    });
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(child.id().try_into().unwrap()).unwrap()
-}
 
 #[test]
 fn clean_arms_pass_and_the_control_fails() {
     let Some(docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let output = place.run(&["--json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}\n{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
     for file in [
@@ -164,7 +90,7 @@ fn assert_naive_is_named_as_the_one_who_leaks(verdict: &serde_json::Value) {
 #[test]
 fn a_control_turned_into_an_ordinary_arm_fails_the_run() {
     let Some(_docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let output = place.run(&["--set", "arms.naive.expect=pass", "--arm", "naive", "--arm", "pooled"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
 }
@@ -172,7 +98,7 @@ fn a_control_turned_into_an_ordinary_arm_fails_the_run() {
 #[test]
 fn an_arm_that_captures_nothing_makes_the_run_invalid() {
     let Some(_docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let mut scenario = SCENARIO.to_owned();
     scenario.push_str("\n[[arms]]\nname = \"asleep\"\nstrategy = \"idle\"\n");
     fs::write(place.dir.path().join("short.toml"), scenario).unwrap();
@@ -183,7 +109,7 @@ fn an_arm_that_captures_nothing_makes_the_run_invalid() {
 #[test]
 fn an_output_directory_that_exists_is_refused_and_left_alone() {
     let Some(_docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     fs::create_dir(place.out()).unwrap();
     fs::write(place.out().join("precious"), "x").unwrap();
     let output = place.run(&[]).output().unwrap();
@@ -195,7 +121,7 @@ fn an_output_directory_that_exists_is_refused_and_left_alone() {
 #[test]
 fn ctrl_c_ends_early_with_a_partial_report_and_nothing_left() {
     let Some(docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let mut child = place.run(&["--duration", "10m", "--quiet"]).spawn().unwrap();
     wait_until_measuring(&mut child, &place.out());
     kill_process(pid(&child), Signal::INT).unwrap();
@@ -208,7 +134,7 @@ fn ctrl_c_ends_early_with_a_partial_report_and_nothing_left() {
 #[test]
 fn after_a_kill_no_arm_survives_the_record_is_readable_and_the_next_run_clears_up() {
     let Some(docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let mut child = place.run(&["--duration", "10m", "--quiet"]).spawn().unwrap();
     wait_until_measuring(&mut child, &place.out());
     let arms = arm_pids(&place.out());
@@ -221,7 +147,7 @@ fn after_a_kill_no_arm_survives_the_record_is_readable_and_the_next_run_clears_u
     let report = leaksoak(&["report", place.out().to_str().unwrap()]).output().unwrap();
     assert!(place.out().join("summary.md").exists(), "{}", stderr(&report));
 
-    let next = Place::new();
+    let next = Place::on("docker");
     let output = next.run(&["--quiet"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(docker.containers_of(&place.out()), 0);
@@ -230,7 +156,7 @@ fn after_a_kill_no_arm_survives_the_record_is_readable_and_the_next_run_clears_u
 #[test]
 fn a_container_removed_by_someone_else_is_told_and_the_run_goes_on() {
     let Some(docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let mut child = place.run(&["--quiet"]).spawn().unwrap();
     wait_until_measuring(&mut child, &place.out());
     docker.remove(&place.out(), "c01");
@@ -254,7 +180,7 @@ fn engine_socket() -> PathBuf {
 #[test]
 fn an_engine_that_dies_in_mid_run_ends_it_with_a_partial_report() {
     let Some(_docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let socket = place.dir.path().join("d.sock");
     let engine = Proxy::before(&engine_socket(), &socket);
     let mut run = place.run(&["--duration", "10m"]);
@@ -272,7 +198,7 @@ fn an_engine_that_dies_in_mid_run_ends_it_with_a_partial_report() {
 #[test]
 fn a_full_disk_ends_the_run_and_what_was_recorded_stays_readable() {
     let Some(docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let small = place.dir.path().join("small");
     fs::create_dir(&small).unwrap();
     let Some(_mount) = SmallDisk::mount(&small) else { return };
@@ -314,7 +240,7 @@ impl Drop for SmallDisk {
 #[test]
 fn lines_refused_after_an_outage_are_delivered_by_a_replay_and_nothing_is_lost() {
     let Some(_docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let outage = "\n[[sink.faults]]\nkind = \"down\"\nfrom = \"2s\"\nfor = \"3s\"\n\
                   \n[[sink.faults]]\nkind = \"refuse\"\npct = 20\nfrom = \"5s\"\nfor = \"3s\"\n\
                   \n[delivery]\nbreaker_failures = 3\nbreaker_open = \"200ms\"\n";

@@ -33,20 +33,25 @@ pub(crate) struct Docker {
 impl Docker {
     /// `None`, with a message, where no engine answers; a failure where `LEAKSOAK_REQUIRE_DOCKER` says that one must.
     pub(crate) fn take() -> Option<Self> {
-        let answers = Command::new(env!("CARGO_BIN_EXE_leaksoak")).arg("doctor").output().unwrap();
-        if !answers.status.success() {
-            let said = String::from_utf8_lossy(&answers.stdout).into_owned();
-            assert!(
-                std::env::var_os("LEAKSOAK_REQUIRE_DOCKER").is_none(),
-                "LEAKSOAK_REQUIRE_DOCKER is set, but: {said}"
-            );
-            eprintln!("skipped, no Docker engine answers: {said}");
-            return None;
-        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answers = runtime.block_on(async {
+            let api = bollard::Docker::connect_with_defaults()?.negotiate_version().await?;
+            api.ping().await?;
+            Ok::<_, bollard::errors::Error>(api)
+        });
+        let api = match answers {
+            Ok(api) => api,
+            Err(error) => {
+                assert!(
+                    std::env::var_os("LEAKSOAK_REQUIRE_DOCKER").is_none(),
+                    "LEAKSOAK_REQUIRE_DOCKER is set, but no Docker engine answers: {error}"
+                );
+                eprintln!("skipped, no Docker engine answers: {error}");
+                return None;
+            }
+        };
         let turn = File::open(env!("CARGO_BIN_EXE_leaksoak")).unwrap();
         flock(&turn, FlockOperation::LockExclusive).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let api = runtime.block_on(bollard::Docker::connect_with_defaults().unwrap().negotiate_version()).unwrap();
         Some(Self { runtime, api, _turn: turn })
     }
 

@@ -1,6 +1,7 @@
 //! What makes sense together: the one way from the written shape to a [`Scenario`].
 
 mod delivery;
+mod engine;
 mod sink;
 
 use std::collections::HashSet;
@@ -90,6 +91,7 @@ impl TryFrom<RawScenario> for Scenario {
             drain,
             containers: check_containers(&raw.containers)?,
             log: check_log(&raw.log)?,
+            engine_faults: engine::check(&raw.engine, raw.duration)?,
             sink: sink::check(&raw.sink, raw.duration)?,
             delivery: raw.delivery,
             arms: check_arms(raw.arms)?,

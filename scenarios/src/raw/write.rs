@@ -1,6 +1,10 @@
 //! From a checked scenario back to the shape in which it is written, with every default spelt out.
 
-use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, RawSink, RawSinkFault, SinkFaultWord, StrategyKind};
+use super::{
+    EngineFaultWord, LoadKind, RawArm, RawContainers, RawEngine, RawEngineFault, RawLog, RawScenario, RawSink,
+    RawSinkFault, SinkFaultWord, StrategyKind,
+};
+use crate::engine_fault::{EngineFault, EngineFaultKind};
 use crate::scenario::{Arm, ContainerGroup, Load, Protection, Scenario, SinkFault, SinkFaultKind, SinkRules, Strategy};
 
 impl From<Scenario> for RawScenario {
@@ -15,6 +19,7 @@ impl From<Scenario> for RawScenario {
             drain: Some(scenario.drain),
             containers: scenario.containers.iter().map(RawContainers::from).collect(),
             log: RawLog { max_size: Some(scenario.log.max_size), max_file: Some(scenario.log.max_file) },
+            engine: RawEngine { faults: scenario.engine_faults.iter().map(RawEngineFault::from).collect() },
             sink: RawSink::from(scenario.sink),
             delivery: scenario.delivery,
             arms: scenario.arms.into_iter().map(RawArm::from).collect(),
@@ -34,6 +39,39 @@ impl From<&ContainerGroup> for RawContainers {
                 Self { burst: Some(burst), every: Some(every), line_bytes: Some(line_bytes), ..bare(LoadKind::Bursty) }
             }
             Load::Silent => bare(LoadKind::Silent),
+        }
+    }
+}
+
+impl From<&EngineFault> for RawEngineFault {
+    fn from(fault: &EngineFault) -> Self {
+        let kind = match fault.kind {
+            EngineFaultKind::RefuseConnections { .. } => EngineFaultWord::RefuseConnections,
+            EngineFaultKind::DropStreams => EngineFaultWord::DropStreams,
+            EngineFaultKind::Stall { .. } => EngineFaultWord::Stall,
+            EngineFaultKind::Delay { .. } => EngineFaultWord::Delay,
+            EngineFaultKind::CutFrames => EngineFaultWord::CutFrames,
+            EngineFaultKind::Errors { .. } => EngineFaultWord::Errors,
+            EngineFaultKind::Restart { .. } => EngineFaultWord::Restart,
+            EngineFaultKind::Leak { .. } => EngineFaultWord::Leak,
+        };
+        let bare = Self {
+            kind,
+            from: fault.from,
+            lasts: fault.kind.lasts(),
+            by: None,
+            pct: None,
+            fds_per_min: None,
+            tasks_per_min: None,
+            memory_per_min: None,
+        };
+        match fault.kind {
+            EngineFaultKind::Delay { by, .. } => Self { by: Some(by), ..bare },
+            EngineFaultKind::Errors { pct, .. } => Self { pct: Some(pct), ..bare },
+            EngineFaultKind::Leak { fds_per_min, tasks_per_min, memory_per_min, .. } => {
+                Self { fds_per_min: Some(fds_per_min), tasks_per_min: Some(tasks_per_min), memory_per_min, ..bare }
+            }
+            _ => bare,
         }
     }
 }

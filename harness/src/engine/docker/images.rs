@@ -10,8 +10,9 @@ use futures_util::{TryStreamExt, stream};
 use hyper::body::Bytes;
 
 use super::{Docker, call, is_not_found, status};
-use crate::engine::EngineError;
+use crate::engine::embedded::images::BUILT_IN;
 use crate::engine::image::{Contents, REPOSITORY};
+use crate::engine::{EngineError, EngineKind};
 
 /// A workload image that the engine has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,10 @@ impl Docker {
     /// # Errors
     /// The archive cannot be written, or the engine does not take it.
     pub async fn ensure_image(&self, scratch: &Path) -> Result<Image, EngineError> {
+        if self.kind == EngineKind::Embedded {
+            // It runs its own executable, whatever an image holds.
+            return Ok(Image { tag: BUILT_IN.into(), entrypoint: vec!["/leaksoak".into()] });
+        }
         let local = |error: io::Error| EngineError::Image { image: REPOSITORY.into(), reason: error.to_string() };
         let contents = Contents::of_this_process().map_err(local)?;
         let tag = contents.tag().map_err(local)?;

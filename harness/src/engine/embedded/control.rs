@@ -1,5 +1,5 @@
 //! The control socket: where faults are asked for. `POST /faults` with one as JSON, e.g.
-//! `{"kind": "delay", "by": "200ms", "lasts": "30s"}`; `GET /faults` tells how things stand.
+//! `{"kind": "delay", "by": "200ms", "for": "30s"}`; `GET /faults` tells how things stand.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
-use leaksoak_scenarios::fault::FaultKind;
+use leaksoak_scenarios::EngineFaultKind;
 use serde_json::json;
 
 use super::api::answer::{self, Answer, ApiError};
@@ -29,7 +29,7 @@ async fn route(faults: &Arc<Faults>, request: Request<Incoming>) -> Result<Answe
         (&Method::POST, "/faults") => {
             let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await;
             let body = body.map_err(|error| ApiError::bad(format!("the request's body cannot be read: {error}")))?;
-            let fault: FaultKind = serde_json::from_slice(&body.to_bytes())
+            let fault: EngineFaultKind = serde_json::from_slice(&body.to_bytes())
                 .map_err(|error| ApiError::bad(format!("this is no fault: {error}")))?;
             faults.happen(fault);
             Ok(answer::status(StatusCode::NO_CONTENT))

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use leaksoak_scenarios::fault::FaultKind;
+use leaksoak_scenarios::EngineFaultKind;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -94,17 +94,17 @@ impl Faults {
     }
 
     /// Makes it happen, and takes it back when its time is over.
-    pub fn happen(self: &Arc<Self>, fault: FaultKind) {
+    pub fn happen(self: &Arc<Self>, fault: EngineFaultKind) {
         match fault {
-            FaultKind::DropStreams => self.standing.send_modify(|now| now.cuts += 1),
-            FaultKind::CutFrames => self.standing.send_modify(|now| now.tears += 1),
-            FaultKind::RefuseConnections { lasts } => {
+            EngineFaultKind::DropStreams => self.standing.send_modify(|now| now.cuts += 1),
+            EngineFaultKind::CutFrames => self.standing.send_modify(|now| now.tears += 1),
+            EngineFaultKind::RefuseConnections { lasts } => {
                 self.last(lasts.as_duration(), |now| now.refusing += 1, |now| now.refusing -= 1);
             }
-            FaultKind::Stall { lasts } => {
+            EngineFaultKind::Stall { lasts } => {
                 self.last(lasts.as_duration(), |now| now.stalled += 1, |now| now.stalled -= 1);
             }
-            FaultKind::Restart { lasts } => {
+            EngineFaultKind::Restart { lasts } => {
                 let begin = |now: &mut Standing| {
                     now.refusing += 1;
                     now.disconnects += 1;
@@ -112,14 +112,14 @@ impl Faults {
                 };
                 self.last(lasts.as_duration(), begin, |now| now.refusing -= 1);
             }
-            FaultKind::Delay { by, lasts } => {
+            EngineFaultKind::Delay { by, lasts } => {
                 let by = by.as_duration();
                 self.last(lasts.as_duration(), move |now| now.delay += by, move |now| now.delay -= by);
             }
-            FaultKind::Errors { share_pct, lasts } => {
-                self.last(lasts.as_duration(), move |now| now.errors_pct = share_pct, |now| now.errors_pct = 0.0);
+            EngineFaultKind::Errors { pct, lasts } => {
+                self.last(lasts.as_duration(), move |now| now.errors_pct = pct, |now| now.errors_pct = 0.0);
             }
-            FaultKind::Leak { fds_per_min, tasks_per_min, memory_per_min, lasts } => {
+            EngineFaultKind::Leak { fds_per_min, tasks_per_min, memory_per_min, lasts } => {
                 let end = Instant::now() + lasts.as_duration();
                 self.leak(fds_per_min, end, Self::leak_file);
                 self.leak(tasks_per_min, end, |_| drop(tokio::spawn(pending::<()>())));
@@ -222,8 +222,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_lasts_is_taken_back() {
         let faults = faults();
-        faults.happen(FaultKind::Delay { by: span("200ms"), lasts: span("30s") });
-        faults.happen(FaultKind::Errors { share_pct: 100.0, lasts: span("10s") });
+        faults.happen(EngineFaultKind::Delay { by: span("200ms"), lasts: span("30s") });
+        faults.happen(EngineFaultKind::Errors { pct: 100.0, lasts: span("10s") });
         let start = Instant::now();
         faults.hold_up().await;
         assert_eq!(start.elapsed(), Duration::from_millis(200));
@@ -238,7 +238,7 @@ mod tests {
     async fn a_stall_holds_requests_and_streams_up() {
         let faults = faults();
         let mut guard = faults.guard();
-        faults.happen(FaultKind::Stall { lasts: span("5s") });
+        faults.happen(EngineFaultKind::Stall { lasts: span("5s") });
         let start = Instant::now();
         assert_eq!(guard.pass(async { 7 }).await.unwrap(), 7);
         assert_eq!(start.elapsed(), Duration::from_secs(5));
@@ -250,7 +250,7 @@ mod tests {
     async fn streams_that_were_there_break_off_and_later_ones_do_not() {
         let faults = faults();
         let mut early = faults.guard();
-        faults.happen(FaultKind::DropStreams);
+        faults.happen(EngineFaultKind::DropStreams);
         assert!(early.pass(pending::<()>()).await.is_err());
         assert!(faults.guard().pass(async {}).await.is_ok());
     }
@@ -260,14 +260,14 @@ mod tests {
         let faults = faults();
         let mut guard = faults.guard();
         assert_eq!(guard.tear(Bytes::from_static(b"abcd")), (Bytes::from_static(b"abcd"), false));
-        faults.happen(FaultKind::CutFrames);
+        faults.happen(EngineFaultKind::CutFrames);
         assert_eq!(guard.tear(Bytes::from_static(b"abcd")), (Bytes::from_static(b"ab"), true));
     }
 
     #[tokio::test(start_paused = true)]
     async fn leaks_come_at_their_rate_and_stay() {
         let faults = faults();
-        faults.happen(FaultKind::Leak {
+        faults.happen(EngineFaultKind::Leak {
             fds_per_min: 30,
             tasks_per_min: 60,
             memory_per_min: Some("600B".parse().unwrap()),

@@ -6,8 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use leaksoak_scenarios::EngineFaultKind;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -17,8 +24,56 @@ use crate::engine::EngineError;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time from SIGTERM to SIGKILL.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Time for its answer to a fault that it is asked for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// What it says when it serves; an address follows.
 pub const READY: &str = "listening on ";
+
+/// Where an engine that serves `socket` is asked for faults.
+#[must_use]
+pub fn control_socket(socket: &Path) -> PathBuf {
+    let mut control = socket.to_owned().into_os_string();
+    control.push(".control");
+    control.into()
+}
+
+/// Asks an embedded engine for faults.
+#[derive(Debug, Clone)]
+pub struct EngineControl {
+    socket: PathBuf,
+}
+
+impl EngineControl {
+    /// Makes it happen.
+    ///
+    /// # Errors
+    /// The engine does not take it; the words say why.
+    pub async fn happen(&self, fault: EngineFaultKind) -> Result<(), String> {
+        let asked = async {
+            let stream = UnixStream::connect(&self.socket).await.map_err(|error| error.to_string())?;
+            let (mut sender, connection) =
+                http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+            let body = serde_json::to_vec(&fault).map_err(|error| error.to_string())?;
+            let request = Request::post("/faults")
+                .header("host", "engine")
+                .body(Full::new(Bytes::from(body)))
+                .map_err(|error| error.to_string())?;
+            // Driven beside its one request, which tells what goes wrong on it.
+            tokio::select! {
+                answer = sender.send_request(request) => {
+                    answer.map(|answer| answer.status()).map_err(|error| error.to_string())
+                }
+                ended = connection => Err(ended.err().map_or("closed".to_owned(), |error| error.to_string())),
+            }
+        };
+        match timeout(ANSWER_TIMEOUT, asked).await {
+            Ok(Ok(StatusCode::NO_CONTENT)) => Ok(()),
+            Ok(Ok(status)) => Err(format!("the engine answered {status}")),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err("no answer from the engine".to_owned()),
+        }
+    }
+}
 
 /// A running child. Killed when this is dropped, and when the harness dies.
 #[derive(Debug)]
@@ -68,7 +123,13 @@ impl EngineProcess {
         &self.socket
     }
 
-    /// What it wrote to its log.
+    /// Where it is asked for faults.
+    #[must_use]
+    pub fn control(&self) -> EngineControl {
+        EngineControl { socket: control_socket(&self.socket) }
+    }
+
+    /// Where it writes its log.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log

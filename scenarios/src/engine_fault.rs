@@ -1,25 +1,26 @@
-//! What can be made to go wrong with an engine, and for how long.
+//! What can be made to go wrong with an engine, when, and for how long. Only the embedded engine can be done this to.
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Span};
 
-/// Something that goes wrong at a time of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    /// From the run's zero.
-    pub at: Span,
-    /// What.
-    pub what: FaultKind,
+/// Something that the engine does wrong for a while.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EngineFault {
+    /// When it begins, from the run's zero.
+    pub from: Span,
+    /// What, and for how long.
+    pub kind: EngineFaultKind,
 }
 
-/// What goes wrong.
+/// What an engine can do wrong. As JSON it is what its control socket takes: `{"kind": "stall", "for": "5s"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FaultKind {
+pub enum EngineFaultKind {
     /// Nobody listens; connections that are there stay.
     RefuseConnections {
         /// How long.
+        #[serde(rename = "for")]
         lasts: Span,
     },
     /// Every stream (logs, events, stats, attach, wait) breaks off, once.
@@ -27,6 +28,7 @@ pub enum FaultKind {
     /// Nothing is answered and no stream goes on.
     Stall {
         /// How long.
+        #[serde(rename = "for")]
         lasts: Span,
     },
     /// Every answer is late.
@@ -34,6 +36,7 @@ pub enum FaultKind {
         /// By so much.
         by: Span,
         /// How long.
+        #[serde(rename = "for")]
         lasts: Span,
     },
     /// Every log stream breaks off in the middle of its next frame, once.
@@ -41,13 +44,15 @@ pub enum FaultKind {
     /// Requests are answered with 500.
     Errors {
         /// So many of them, percent.
-        share_pct: f64,
+        pct: f64,
         /// How long.
+        #[serde(rename = "for")]
         lasts: Span,
     },
     /// Every connection is closed and nobody listens, as while a daemon restarts; containers live on, and state is kept.
     Restart {
         /// How long nobody listens.
+        #[serde(rename = "for")]
         lasts: Span,
     },
     /// The engine loses what it opens, at this rate, and never gives it back.
@@ -62,11 +67,12 @@ pub enum FaultKind {
         #[serde(default)]
         memory_per_min: Option<Bytes>,
         /// How long it goes on losing.
+        #[serde(rename = "for")]
         lasts: Span,
     },
 }
 
-impl FaultKind {
+impl EngineFaultKind {
     /// The word for it.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -79,6 +85,19 @@ impl FaultKind {
             Self::Errors { .. } => "errors",
             Self::Restart { .. } => "restart",
             Self::Leak { .. } => "leak",
+        }
+    }
+
+    /// As an event of the run tells it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Delay { by, .. } => format!("engine answers {by} late"),
+            Self::Errors { pct, .. } => format!("engine answers 500 to {pct} % of the requests"),
+            Self::Leak { fds_per_min, tasks_per_min, .. } => {
+                format!("engine leaks {fds_per_min} FDs/min and {tasks_per_min} tasks/min")
+            }
+            other => format!("engine: {}", other.word()),
         }
     }
 
