@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::{Place, SCENARIO, pid, wait_until_measuring};
 use crate::proxy::Proxy;
@@ -274,7 +274,7 @@ fn a_hybrid_that_is_killed_ten_times_loses_nothing_and_repeats_a_batch_each_time
     const KILLS: usize = 10;
     const BATCH: u64 = 512;
     let Some(_docker) = Docker::take() else { return };
-    let place = Place::new();
+    let place = Place::on("docker");
     let scenario =
         SCENARIO.replace("rate = \"50/s\"", "rate = \"2000/s\"").replace("duration = \"8s\"", "duration = \"40s\"")
             + "restart = \"on-crash\"\n[log]\nmax_size = \"64MiB\"\n";
