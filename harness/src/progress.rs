@@ -217,6 +217,7 @@ fn tell(event: &Event) -> Option<String> {
         Event::EngineLost { reason } => format!("the engine is lost: {}", printable(reason)),
         Event::Gap { missed_ticks } => format!("{missed_ticks} ticks missed"),
         Event::Interrupted { signal } => format!("{signal}: ending early, the report will be partial"),
+        Event::Decided { reasons } => format!("decided, the run ends here: {}", printable(&reasons.join("; "))),
         Event::Warning { message } => format!("warning: {}", printable(message)),
     })
 }

@@ -28,12 +28,14 @@ use crate::event::{Bus, RunEvent};
 use crate::inotify_limit::Raised;
 use crate::plan::Plan;
 use crate::run::board::Board;
+use crate::run::early_end::EarlyEnd;
 use crate::run::engine_probe::EngineProbe;
 use crate::run::lifecycle::{Ending, Input, Lifecycle, Operation};
 use crate::sampler::Sampler;
 use crate::sink::Sink;
 
 pub mod board;
+mod early_end;
 mod ending;
 mod engine_probe;
 pub mod lifecycle;
@@ -122,6 +124,7 @@ struct Running<'a> {
     /// What the engine counts of itself, while it is measured.
     engine_probe: Option<EngineProbe>,
     board: Board,
+    early_end: EarlyEnd,
     containers: Vec<Container>,
     sink: Option<Sink>,
     supervisors: Option<Supervisors>,
@@ -148,6 +151,7 @@ impl<'a> Running<'a> {
             lifecycle: Lifecycle::new(warmup, duration, &names, schedule::of(scenario)),
             sampler: Sampler::default(),
             engine_probe: None,
+            early_end: EarlyEnd::of(scenario),
             board: Board::new(&names, warmup.as_secs_f64()),
             containers: Vec::new(),
             sink: None,

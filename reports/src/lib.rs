@@ -18,4 +18,5 @@ pub use analysis::{RateTracker, Rates};
 pub use comparison::{RunComparison, compare_runs};
 pub use record::{RecordError, Recording, RunDir, RunWriter};
 pub use report::{Report, ReportError, write_reports};
+pub use verdict::early::EarlyStop;
 pub use verdict::{Outcome, RunVerdict, judge};

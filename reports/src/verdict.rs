@@ -12,6 +12,7 @@
 //! Pure: the same recording gives the same verdict.
 
 mod control;
+pub mod early;
 mod rules;
 
 use leaksoak_scenarios::{Arm, Expect};

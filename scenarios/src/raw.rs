@@ -31,6 +31,8 @@ pub(crate) struct RawScenario {
     pub(crate) checkpoint_every: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drain: Option<Span>,
+    #[serde(default)]
+    pub(crate) stop_when_decided: bool,
     pub(crate) containers: Vec<RawContainers>,
     #[serde(default)]
     pub(crate) log: RawLog,

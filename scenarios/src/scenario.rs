@@ -30,6 +30,8 @@ pub struct Scenario {
     pub checkpoint_every: Span,
     /// After the containers have stopped: how long the arms have to deliver what is still in flight.
     pub drain: Span,
+    /// End the run once every arm that is to pass has failed for certain.
+    pub stop_when_decided: bool,
     /// At least one group, at least one container in all, at most 5,000.
     pub containers: Vec<ContainerGroup>,
     /// Rotation of the containers' json-file logs.

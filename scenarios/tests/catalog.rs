@@ -86,6 +86,7 @@ warmup = "5s"
 sample_every = "1s"
 checkpoint_every = "1m"
 drain = "5s"
+stop_when_decided = false
 
 [[containers]]
 count = 1

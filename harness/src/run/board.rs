@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, LatencyRow, TaskGroup};
 use leaksoak_reports::record::ledger::Latency;
 use leaksoak_reports::record::samples::Sample;
-use leaksoak_reports::{RateTracker, Rates};
+use leaksoak_reports::{EarlyStop, RateTracker, Rates};
 
 use crate::arm::client::Metrics;
 use crate::engine::docker::SelfCounts;
@@ -118,6 +118,16 @@ impl Board {
         if let Some(growth) = self.arms.get_mut(arm) {
             *growth = Growth::new(elapsed_s + self.warmup_s);
         }
+    }
+
+    /// Whether the growth of `arm` is over its limit for certain.
+    #[must_use]
+    pub fn is_over(&self, arm: &str, stop: &EarlyStop) -> bool {
+        let growth = self.arms.get(arm);
+        growth.is_some_and(|growth| {
+            let last_s = growth.last.as_ref().map_or(0.0, |sample| sample.elapsed_s);
+            stop.is_over(last_s, &growth.fds, &growth.tasks)
+        })
     }
 
     /// The next checkpoint: a row per arm, what every subject holds open, and where the arms' tasks were spawned. `status` of

@@ -27,6 +27,8 @@ pub enum Input {
     EngineAlive,
     /// It did not.
     EngineDead(String),
+    /// Every arm under test has failed for certain, for these reasons, and the scenario asks to end then.
+    Decided(Vec<String>),
     /// The user asks for an early end.
     Signal(&'static str),
 }
@@ -65,6 +67,8 @@ pub enum Ending {
     Complete,
     /// Every arm is down for good: there is nothing left to measure.
     NoArmLeft,
+    /// FAIL is certain, and more time would add nothing.
+    Decided,
     /// The user asked for it.
     Interrupted(&'static str),
     /// The engine died.
@@ -114,6 +118,12 @@ impl Lifecycle {
         self.phase
     }
 
+    /// Whether `arm` is up, or will be again.
+    #[must_use]
+    pub fn is_alive(&self, arm: &str) -> bool {
+        self.alive.contains(arm)
+    }
+
     /// The process of `arm`, while it is up.
     #[must_use]
     pub fn pid(&self, arm: &str) -> Option<u32> {
@@ -146,6 +156,9 @@ impl Lifecycle {
                     Operation::Record(Event::EngineLost { reason: reason.clone() }),
                     Operation::End(Ending::EngineLost(reason)),
                 ]
+            }
+            Input::Decided(reasons) => {
+                vec![Operation::Record(Event::Decided { reasons }), Operation::End(Ending::Decided)]
             }
             Input::Signal(signal) => {
                 vec![
@@ -301,6 +314,14 @@ mod tests {
         assert_eq!(ends(&run.on(exited("b", false))), None);
         let what = What::NotStarted { reason: "no such file".into() };
         assert_eq!(ends(&run.on(Input::Arm(ArmNews { arm: "b".into(), what }))), Some(&Ending::NoArmLeft));
+    }
+
+    #[test]
+    fn a_run_that_is_decided_ends_and_its_record_says_why() {
+        let mut run = lifecycle();
+        let reasons = vec!["a: FD growth".to_owned()];
+        let operations = run.on(Input::Decided(reasons.clone()));
+        assert_eq!(operations, [Operation::Record(Event::Decided { reasons }), Operation::End(Ending::Decided)]);
     }
 
     #[test]

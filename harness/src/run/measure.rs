@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, future};
 use leaksoak_reports::record::events::Event;
 use leaksoak_reports::record::samples::Sample;
+use leaksoak_scenarios::Expect;
 
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -33,6 +34,13 @@ impl Running<'_> {
                 Some(signal) = signals.recv() => Input::Signal(signal),
                 Some(news) = next_news(&mut self.supervisors) => Input::Arm(news),
                 Some(event) = self.watch.next() => Input::Engine(event),
+                confirmed = self.early_end.confirmed() => match confirmed {
+                    Ok(reasons) => Input::Decided(reasons),
+                    Err(error) => {
+                        self.warn(format!("whether FAIL is certain cannot be told: {error}"));
+                        continue;
+                    }
+                },
                 () = tokio::time::sleep_until(self.clock.zero() + ticks.next_at()) => {
                     let elapsed = self.clock.elapsed();
                     if let Some(tick) = ticks.take(elapsed) {
@@ -125,6 +133,11 @@ impl Running<'_> {
             let ledger = book.close(false);
             self.bus.send(RunEvent::Checkpointed { rows, groups, tasks, latency, ledger });
         }
+        let (lifecycle, board) = (&self.lifecycle, &self.board);
+        let mut under_test = self.plan.scenario.arms.iter().filter(|arm| arm.expect == Expect::Pass);
+        self.early_end.look(&self.plan.directory, |rule| {
+            under_test.all(|arm| !lifecycle.is_alive(&arm.name) || board.is_over(&arm.name, rule))
+        });
     }
 
     /// Asks every arm that is up the same, all at once; each has `limit` for its answer.

@@ -96,6 +96,21 @@ fn a_control_turned_into_an_ordinary_arm_fails_the_run() {
 }
 
 #[test]
+fn a_run_that_is_to_end_when_it_is_decided_ends_early_with_a_fail() {
+    let Some(docker) = Docker::take() else { return };
+    let place = Place::on("docker");
+    let set = ["--arm", "naive", "--set", "arms.naive.expect=pass", "--set", "stop_when_decided=true"];
+    let output = place.run(&[&["--duration", "2m", "--set", "warmup=2s"][..], &set].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let verdict = place.verdict();
+    assert!((31.0..60.0).contains(&verdict["measured_s"].as_f64().unwrap()), "{}", verdict["measured_s"]);
+    assert!(verdict["partial"].as_str().unwrap().contains("FAIL was certain"), "{}", verdict["partial"]);
+    let events = fs::read_to_string(place.out().join("events.jsonl")).unwrap();
+    assert!(events.contains("\"decided\"") && events.contains("FD growth"), "{events}");
+    assert_eq!(docker.containers_of(&place.out()), 0);
+}
+
+#[test]
 fn an_arm_that_captures_nothing_makes_the_run_invalid() {
     let Some(_docker) = Docker::take() else { return };
     let place = Place::on("docker");

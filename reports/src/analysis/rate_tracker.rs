@@ -64,6 +64,12 @@ impl RateTracker {
         self.baseline.map(|(_, value)| value)
     }
 
+    /// What it keeps of the samples since the baseline, as (seconds, value).
+    #[must_use]
+    pub fn points(&self) -> &[(f64, f64)] {
+        &self.points
+    }
+
     /// The rates as of the last sample; `None` before the first.
     #[must_use]
     pub fn rates(&self) -> Option<Rates> {

@@ -35,6 +35,8 @@ impl Timeline {
         let ended = format!("after {} of {}", span(end_s.max(0.0)), span(planned_s));
         let partial = if let Some(signal) = interruption(recording) {
             Some(format!("interrupted by {signal} {ended}"))
+        } else if recording.events.iter().any(|record| matches!(record.event, Event::Decided { .. })) {
+            Some(format!("`stop_when_decided`: FAIL was certain {ended}"))
         } else if let Some(reason) = engine_loss(recording) {
             Some(format!("the engine was lost {ended}: {reason}"))
         } else if began(Phase::Done).is_none() {

@@ -67,6 +67,11 @@ pub enum Event {
         /// Which.
         fault: String,
     },
+    /// Every arm under test has failed for certain, and the scenario asks to end the run then.
+    Decided {
+        /// Why, an arm each.
+        reasons: Vec<String>,
+    },
     /// The engine stopped answering.
     EngineLost {
         /// The error.

@@ -89,6 +89,7 @@ impl TryFrom<RawScenario> for Scenario {
             sample_every,
             checkpoint_every,
             drain,
+            stop_when_decided: raw.stop_when_decided,
             containers: check_containers(&raw.containers)?,
             log: check_log(&raw.log)?,
             engine_faults: engine::check(&raw.engine, raw.duration)?,

@@ -158,6 +158,7 @@ fn worth_telling(event: &Event) -> Option<String> {
         }
         Event::FaultBegan { fault } => Some(format!("fault begins: {}", escape(fault))),
         Event::FaultEnded { fault } => Some(format!("fault ends: {}", escape(fault))),
+        Event::Decided { reasons } => Some(format!("decided, so the run was ended: {}", escape(&reasons.join("; ")))),
         Event::EngineLost { reason } => Some(format!("the engine stopped answering: {}", escape(reason))),
         Event::Gap { missed_ticks } => {
             Some(format!("{} missed by the sampler", crate::words::counted(*missed_ticks, "tick")))
