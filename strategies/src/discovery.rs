@@ -4,12 +4,15 @@
 //! are subscribed to before the list is made, and replayed from a little earlier, so nothing falls in between; each
 //! start is reported once, because events and list entries alike only cause the engine to be asked how things are.
 //!
-//! Does not: follow renames. A container that starts and is removed before it can be inspected is not seen; its log is
+//! A container is known by the engine's id: one that is renamed stays the same and is told by its new name, and one that
+//! takes an old name is another.
+//!
+//! Does not: see a container that starts and is removed before it can be inspected; its log is
 //! gone as well.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -28,20 +31,50 @@ const REPLAY: Duration = Duration::from_secs(5);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// A container to monitor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Container {
     /// The engine's id of it.
     pub id: String,
-    /// Its name.
-    pub name: String,
+    name: Mutex<Arc<str>>,
     /// Its output is a terminal's.
     pub tty: bool,
     /// Where the engine keeps its log, if in a file.
     pub log_path: Option<PathBuf>,
 }
 
+impl Container {
+    /// The container that this state describes.
+    pub fn new(state: ContainerState) -> Self {
+        let ContainerState { id, name, tty, log_path, .. } = state;
+        Self { id, name: Mutex::new(name.into()), tty, log_path }
+    }
+
+    /// One of this id and name, of which no more is known.
+    #[cfg(test)]
+    pub(crate) fn known_by(id: &str) -> Self {
+        Self { id: id.to_owned(), name: Mutex::new(id.into()), tty: false, log_path: None }
+    }
+
+    /// What it is called now. Whoever keeps it will not hear of a new name.
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.lock_name())
+    }
+
+    fn rename(&self, name: &str) {
+        let mut known = self.lock_name();
+        if **known != *name {
+            *known = name.into();
+        }
+    }
+
+    fn lock_name(&self) -> MutexGuard<'_, Arc<str>> {
+        // Nothing under the lock can panic.
+        self.name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What became of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ContainerEvent {
     /// It was started, for the first time or again. One that had ended before it was found is reported as started and
     /// stopped: its log is there to be read.
@@ -140,8 +173,9 @@ impl Watcher {
 #[derive(Debug, Default)]
 struct Known(HashMap<String, Life>);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 struct Life {
+    container: Arc<Container>,
     started_at: Option<Timestamp>,
     running: bool,
 }
@@ -153,16 +187,23 @@ impl Known {
             let known = self.0.remove(id).is_some();
             return if known { vec![ContainerEvent::Removed { id: id.to_owned() }] } else { Vec::new() };
         };
-        let life = Life { started_at: state.started_at, running: state.running };
-        let before = self.0.insert(id.to_owned(), life);
-        let started = life.started_at.is_some() && before.and_then(|life| life.started_at) != life.started_at;
-        let was_running = before.is_some_and(|life| life.running);
+        let (started_at, running) = (state.started_at, state.running);
+        let before = self.0.remove(id);
+        let started = started_at.is_some() && before.as_ref().and_then(|life| life.started_at) != started_at;
+        let was_running = before.as_ref().is_some_and(|life| life.running);
+        let container = match before {
+            Some(life) => {
+                life.container.rename(&state.name);
+                life.container
+            }
+            None => Arc::new(Container::new(state)),
+        };
         let mut events = Vec::new();
         if started {
-            let ContainerState { id, name, tty, log_path, .. } = state;
-            events.push(ContainerEvent::Started(Arc::new(Container { id, name, tty, log_path })));
+            events.push(ContainerEvent::Started(Arc::clone(&container)));
         }
-        if !life.running && (started || was_running) {
+        self.0.insert(id.to_owned(), Life { container, started_at, running });
+        if !running && (started || was_running) {
             events.push(ContainerEvent::Stopped { id: id.to_owned() });
         }
         events
@@ -223,6 +264,20 @@ mod tests {
         let mut known = Known::default();
         assert_eq!(told(&known.observe("a", Some(state(Some(1), false)))), ["started", "stopped"]);
         assert_eq!(told(&known.observe("a", Some(state(Some(2), false)))), ["started", "stopped"]);
+    }
+
+    #[test]
+    fn a_renamed_container_is_the_same_by_another_name() {
+        let mut known = Known::default();
+        let events = known.observe("a", Some(state(Some(1), true)));
+        let [ContainerEvent::Started(container)] = &events[..] else { panic!("{events:?}") };
+        let renamed = || ContainerState { name: "two".to_owned(), ..state(Some(1), true) };
+        assert_eq!(told(&known.observe("a", Some(renamed()))), [""; 0]);
+        assert_eq!(&*container.name(), "two");
+        let restarted = ContainerState { started_at: Some(Timestamp::from_unix_nanos(2)), ..renamed() };
+        let events = known.observe("a", Some(restarted));
+        let [ContainerEvent::Started(again)] = &events[..] else { panic!("{events:?}") };
+        assert!(Arc::ptr_eq(container, again));
     }
 
     #[test]

@@ -134,8 +134,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     fn started(id: &str) -> ContainerEvent {
-        let container = Container { id: id.to_owned(), name: id.to_owned(), tty: false, log_path: None };
-        ContainerEvent::Started(Arc::new(container))
+        ContainerEvent::Started(Arc::new(Container::known_by(id)))
     }
 
     #[tokio::test]

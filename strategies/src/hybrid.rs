@@ -208,7 +208,7 @@ impl Monitor {
     }
 
     /// Begins to follow a log; false, having said why, when that cannot be read.
-    fn start(&mut self, container: &Container) -> bool {
+    fn start(&mut self, container: &Arc<Container>) -> bool {
         let live = match readable(container) {
             Ok(live) => live,
             Err(reason) => {
@@ -216,7 +216,7 @@ impl Monitor {
                     Fallback::None => "it is left out",
                     Fallback::Pooled => "it is followed over the API",
                 };
-                crate::log::say(format_args!("{}: {reason}; {then}", container.name));
+                crate::log::say(format_args!("{}: {reason}; {then}", container.name()));
                 self.context.metrics.errors.inc(ErrorKind::File);
                 return false;
             }
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_finished_log_is_not_opened_again_by_a_check() {
-        let container = Container { id: "a".to_owned(), name: "a".to_owned(), tty: false, log_path: None };
+        let container = Arc::new(Container::known_by("a"));
         let tail = Tail::new(&container, "/nowhere/a-json.log".as_ref(), None, AgeFilter::new(None));
         let log = Log { tail, state: State::Finished, ready: false, trouble: None, counted: None };
         let mut logs = HashMap::from([("a".to_owned(), log)]);

@@ -168,6 +168,7 @@ impl Capture {
 
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
     pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
+        let name = self.claims.captured.container.name();
         let mut input = chunk;
         while let Some(raw) = self.lines.next_line(&mut input)? {
             let Some(line) = self.claims.parse(raw) else { continue };
@@ -176,16 +177,17 @@ impl Capture {
             {
                 return Err(ReadError::Apart);
             }
-            self.claims.take(&line, raw.cut).await;
+            self.claims.take(&name, &line, raw.cut).await;
         }
         Ok(())
     }
 
     /// Hands over what the stream's end has left without a newline.
     async fn take_unfinished(&self) {
+        let name = self.claims.captured.container.name();
         for raw in self.lines.unfinished() {
             if let Some(line) = self.claims.parse(raw) {
-                self.claims.take(&line, raw.cut).await;
+                self.claims.take(&name, &line, raw.cut).await;
             }
         }
     }
@@ -201,7 +203,7 @@ impl Claims {
         line
     }
 
-    async fn take(&self, line: &LogLine<'_>, cut: bool) {
+    async fn take(&self, container: &str, line: &LogLine<'_>, cut: bool) {
         if !self.captured.progress.claim(line) {
             return;
         }
@@ -210,6 +212,6 @@ impl Claims {
         }
         self.metrics.lines_read.inc();
         self.metrics.bytes_read.add(line.text.len() as u64);
-        self.delivery.deliver(&line.of(&self.captured.container.name)).await;
+        self.delivery.deliver(&line.of(container)).await;
     }
 }

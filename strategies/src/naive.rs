@@ -162,7 +162,7 @@ impl Follower {
     fn count(&self, error: &ReadError) {
         self.context.metrics.errors.inc(ErrorKind::Engine);
         if matches!(error, ReadError::Engine(error) if error.is_out_of_descriptors()) {
-            crate::log::say(format_args!("no stream for {}: too many open files", self.captured.container.name));
+            crate::log::say(format_args!("no stream for {}: too many open files", self.captured.container.name()));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! A frame is not a line: a line may span frames, of which those of the other stream may lie in between. dockerd splits
 //! lines of over 16 KiB so, and repeats the line's timestamp at the head of every further part; that is taken out again.
 //! A part with another timestamp begins another line: the one before has no newline, because its container ended there.
-//! A container with a TTY has no frames: its stream is the text itself.
+//! A container with a TTY has no frames: its stream is the text itself, with the repeated timestamps in it all the same.
 //!
 //! Guarantees: however the bytes are cut into chunks, the lines are the same; no input panics; memory is bounded by
 //! [`MAX_LINE_BYTES`] per stream, a longer line being cut and marked. It copies only lines that span chunks or frames.
@@ -16,6 +16,9 @@ use crate::line::{MAX_LINE_BYTES, StreamKind};
 
 /// The longest frame accepted. dockerd's end at 16 KiB; what is beyond this is not a length but a stream out of step.
 pub const MAX_FRAME_BYTES: u32 = 16 << 20;
+
+/// Text of one record of a log. dockerd makes several records of a longer line.
+const PART_BYTES: usize = 16 << 10;
 
 const HEADER_BYTES: usize = 8;
 
@@ -110,11 +113,15 @@ impl Demultiplexer {
             let frame_ended = self.consume(text.len() + usize::from(newline.is_some()));
 
             let buffer = &mut self.lines[stream as usize];
-            if newline.is_some() && buffer.is_empty() {
+            let in_parts = matches!(self.state, State::Raw) && buffer.bytes.len() + text.len() > PART_BYTES;
+            if newline.is_some() && buffer.is_empty() && !in_parts {
                 return Ok(Some(RawLine::new(stream, text)));
             }
             buffer.append(text);
             let then_whole = newline.is_some();
+            if then_whole && in_parts {
+                buffer.join_parts();
+            }
             if (then_whole || frame_ended) && buffer.end_part() == Part::OfAnotherLine {
                 self.given_out = Some(GivenOut::BeforePart { stream, then_whole });
                 return Ok(Some(self.lines[stream as usize].line_before_part(stream)));
@@ -232,6 +239,16 @@ impl LineBuffer {
         }
     }
 
+    /// The same for all parts of a line that came without frames to tell them apart.
+    fn join_parts(&mut self) {
+        let Some(stamp) = timestamp_and_space(&self.bytes).map(<[u8]>::to_vec) else { return };
+        let mut from = stamp.len();
+        while let Some(at) = memchr::memmem::find(&self.bytes[from..], &stamp) {
+            from += at;
+            self.bytes.drain(from..from + stamp.len());
+        }
+    }
+
     /// Of all that is buffered, only the last part is still to be given out.
     fn keep_part(&mut self) {
         self.bytes.drain(..self.part_start);
@@ -343,6 +360,19 @@ mod tests {
     fn a_tty_has_no_frames() {
         let lines = lines_of(true, [&b"one\r\ntw"[..], b"o\r\n"]).unwrap();
         assert_eq!(lines, [(Stdout, b"one\r".to_vec()), (Stdout, b"two\r".to_vec())]);
+    }
+
+    #[test]
+    fn the_timestamps_repeated_in_a_long_line_of_a_tty_are_taken_out() {
+        let stamp = b"2026-11-23T13:15:57.924743081Z ";
+        let (full, rest) = (vec![b'x'; PART_BYTES], b"rest\r\n");
+        let bytes = [&stamp[..], &full, stamp, &full, stamp, rest, stamp, b"next\r\n"].concat();
+        for size in [1000, 1 << 20] {
+            let lines = lines_of(true, bytes.chunks(size)).unwrap();
+            let expected: [Owned; 2] =
+                [(Stdout, [&stamp[..], &full, &full, b"rest\r"].concat()), (Stdout, [&stamp[..], b"next\r"].concat())];
+            assert!(lines == expected, "in chunks of {size}");
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Watchers {
         Some(Watched { container: Arc::clone(container), live, tail, hold: None })
     }
 
-    fn tail(&self, container: &Container, live: &Path) -> Tail {
+    fn tail(&self, container: &Arc<Container>, live: &Path) -> Tail {
         // Fault: no filter by time, however old a line is.
         let without = Without(self.settings.without.clone());
         let limit = self.settings.ignore_older.filter(|_| !without.has(Protection::TimestampFilter));

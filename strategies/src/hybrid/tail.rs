@@ -40,7 +40,7 @@ pub(super) enum Advance {
 #[derive(Debug)]
 pub(super) struct Tail {
     id: Arc<str>,
-    container: String,
+    container: Arc<Container>,
     live: PathBuf,
     file: Option<OpenLog>,
     /// Where to begin when no file is open; `None`: with the oldest file.
@@ -84,10 +84,10 @@ impl Output {
 
 impl Tail {
     /// Of the log whose live file is (or will be) at `live`.
-    pub(super) fn new(container: &Container, live: &Path, resume: Option<Position>, age: AgeFilter) -> Self {
+    pub(super) fn new(container: &Arc<Container>, live: &Path, resume: Option<Position>, age: AgeFilter) -> Self {
         Self {
             id: container.id.as_str().into(),
-            container: container.name.clone(),
+            container: Arc::clone(container),
             age,
             live: live.to_owned(),
             file: None,
@@ -123,7 +123,7 @@ impl Tail {
     /// Hands over what the log's end has left without a newline, and closes the file. Reading may go on later from here.
     pub(super) async fn finish(&mut self, output: &Output) {
         while let Some(line) = self.decoder.next_unfinished() {
-            self.last_ticket = output.take(&self.container, Ok(line)).await.unwrap_or(self.last_ticket);
+            self.last_ticket = output.take(&self.container.name(), Ok(line)).await.unwrap_or(self.last_ticket);
         }
         if let Some(open) = self.file.take() {
             let position = open.position(open.read_to - self.decoder.bytes_pending().unwrap_or(0) as u64);
@@ -145,13 +145,14 @@ impl Tail {
     /// Hands over the lines of `bytes`, of which the first is at `begin` in the open file.
     async fn deliver(&mut self, begin: u64, bytes: &[u8], output: &Output) {
         let Self { id, container, file: Some(open), decoder, age, last_ticket, .. } = self else { return };
+        let name = container.name();
         let mut rest = bytes;
         while let Some(line) = decoder.next_line(&mut rest) {
             if line.as_ref().is_ok_and(|line| age.is_too_old(line.time)) {
                 output.metrics.lines_dropped.inc(DropReason::TooOld);
                 continue;
             }
-            let Some(ticket) = output.take(container, line).await else { continue };
+            let Some(ticket) = output.take(&name, line).await else { continue };
             *last_ticket = ticket;
             // Within a line in parts there is no place to resume at.
             if let (Some(settled), Some(pending)) = (&output.settled, decoder.bytes_pending()) {
@@ -179,7 +180,7 @@ impl Tail {
         if gap {
             crate::log::say(format_args!(
                 "{}: the log was rotated away while it was read; lines in between may be missing",
-                self.container
+                self.container.name()
             ));
         }
         self.file = Some(OpenLog::new(next, 0)?);
@@ -189,7 +190,10 @@ impl Tail {
     }
 
     fn begin_again(&mut self) -> io::Result<Advance> {
-        crate::log::say(format_args!("{}: the log was truncated; it is read from its beginning", self.container));
+        crate::log::say(format_args!(
+            "{}: the log was truncated; it is read from its beginning",
+            self.container.name()
+        ));
         if let Some(open) = self.file.take() {
             self.file = Some(OpenLog::new(open.file, 0)?);
         }
@@ -206,7 +210,7 @@ impl Tail {
             if chain::oldest(&self.live)?.is_some() {
                 crate::log::say(format_args!(
                     "{}: the file that was read last is gone; the log is read from its beginning",
-                    self.container
+                    self.container.name()
                 ));
                 self.resume = None;
             }

@@ -20,7 +20,7 @@ fn discover(place: &Place) -> (Discovery, Arc<Health>) {
 
 async fn next(discovery: &mut Discovery) -> String {
     match discovery.next().await {
-        ContainerEvent::Started(container) => format!("{} started", container.name),
+        ContainerEvent::Started(container) => format!("{} started", container.name()),
         ContainerEvent::Stopped { id } => format!("{id} stopped"),
         ContainerEvent::Removed { id } => format!("{id} removed"),
     }
@@ -40,6 +40,17 @@ async fn a_life_is_told_as_it_happens() {
     assert_eq!(next(&mut discovery).await, "a started");
     place.engine.remove("a");
     assert_eq!(next(&mut discovery).await, "a removed");
+}
+
+#[tokio::test]
+async fn a_renamed_container_is_known_by_its_new_name() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    let (mut discovery, _) = discover(&place);
+    let ContainerEvent::Started(container) = discovery.next().await else { panic!("nothing else can have happened") };
+    assert_eq!(&*container.name(), "a");
+    place.engine.rename("a", "b");
+    eventually("the new name", || &*container.name() == "b").await;
 }
 
 #[tokio::test]

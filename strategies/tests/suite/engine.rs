@@ -45,6 +45,9 @@ struct Script {
 
 #[derive(Clone, Default)]
 struct Container {
+    /// Else it is called by its id.
+    name: Option<String>,
+    tty: bool,
     running: bool,
     started: Option<i64>,
     log: Vec<Entry>,
@@ -98,6 +101,20 @@ impl Engine {
     pub(crate) fn create_and_run(&self, id: &str) {
         self.create(id, Path::new(""));
         self.run(id);
+    }
+
+    /// Another name for a container; the same one at once for several if the test wants it.
+    pub(crate) fn rename(&self, id: &str, name: &str) {
+        self.change(|script| {
+            script.containers.get_mut(id).unwrap().name = Some(name.to_owned());
+            script.tell(id);
+        });
+    }
+
+    /// A container whose output is a terminal's.
+    pub(crate) fn create_tty(&self, id: &str) {
+        self.create(id, Path::new(""));
+        self.change(|script| script.containers.get_mut(id).unwrap().tty = true);
     }
 
     /// A line on stdout, `nanos` after the second.
@@ -261,14 +278,15 @@ impl World {
         let mut may_go_back = true;
         loop {
             changed.mark_unchanged();
-            let (entries, running, broken, goes_back) = {
+            let (entries, tty, running, broken, goes_back) = {
                 let script = self.script();
                 let container = script.containers.get(&id);
                 let hidden =
                     if query.follow { container.map_or(0, |container| container.hidden_from_followers) } else { 0 };
                 let entries = container.map_or(Vec::new(), |it| it.log[at..it.log.len() - hidden].to_vec());
                 let running = container.is_some_and(|container| container.running);
-                (entries, running, script.log_breaks > breaks, script.goes_back)
+                let tty = container.is_some_and(|container| container.tty);
+                (entries, tty, running, script.log_breaks > breaks, script.goes_back)
             };
             if broken {
                 let _ = out.send(Err(std::io::Error::other("broken by the test"))).await;
@@ -277,7 +295,8 @@ impl World {
             let mut went_back = false;
             for entry in entries {
                 at += 1;
-                if SECOND * 1_000_000_000 + entry.nanos >= query.since && out.send(Ok(entry.frame())).await.is_err() {
+                if SECOND * 1_000_000_000 + entry.nanos >= query.since && out.send(Ok(entry.bytes(tty))).await.is_err()
+                {
                     return;
                 }
                 if let Some((after, by)) = goes_back.filter(|(after, _)| may_go_back && at == *after) {
@@ -307,18 +326,22 @@ impl Container {
             .map_or("0001-01-01T00:00:00Z".to_owned(), |nth| format!("2026-11-23T13:{:02}:{:02}Z", nth / 60, nth % 60));
         serde_json::json!({
             "Id": id,
-            "Name": format!("/{id}"),
+            "Name": format!("/{}", self.name.as_deref().unwrap_or(id)),
             "LogPath": self.log_path,
             "State": { "Running": self.running, "StartedAt": started },
-            "Config": { "Tty": false },
+            "Config": { "Tty": self.tty },
         })
         .to_string()
     }
 }
 
 impl Entry {
-    fn frame(&self) -> Bytes {
+    /// In a frame of its own, unless the container has a terminal.
+    fn bytes(&self, tty: bool) -> Bytes {
         let line = format!("2026-11-23T13:15:57.{:09}Z {}\n", self.nanos, self.text);
+        if tty {
+            return line.into();
+        }
         let mut frame = vec![if self.stderr { 2 } else { 1 }, 0, 0, 0];
         frame.extend(u32::try_from(line.len()).unwrap().to_be_bytes());
         frame.extend(line.bytes());

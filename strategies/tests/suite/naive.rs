@@ -52,16 +52,17 @@ struct Leaked {
     threads_at_most: u64,
 }
 
-/// A silent container for forty rotations: each keeps one connection and `tasks_each` tasks, no more and no less.
+/// A silent container for some rotations: each keeps one connection and `tasks_each` tasks, no more and no less.
 async fn assert_leaks(mistake: Mistake, tasks_each: u64) -> Leaked {
     let place = Place::new();
     place.engine.create_and_run("silent");
-    let arm = place.start(Naive::new(Duration::from_millis(20), mistake));
+    // Long enough for a busy machine to come to rest in between: only then is everything accounted for.
+    let arm = place.start(Naive::new(Duration::from_millis(200), mistake));
     let metrics = arm.metrics();
     let rotations = || metrics.stream_rotations.get();
-    eventually("a few rotations", || rotations() >= 5 && not_leaked(metrics, tasks_each).is_some()).await;
+    eventually("a few rotations", || rotations() >= 3 && not_leaked(metrics, tasks_each).is_some()).await;
     let before = not_leaked(metrics, tasks_each);
-    eventually("many rotations", || rotations() >= 45).await;
+    eventually("many rotations", || rotations() >= 15).await;
     eventually("connections and tasks accounted for", || not_leaked(metrics, tasks_each) == before).await;
     let leaked = Leaked { streams: metrics.streams_active.get(), threads_at_most: threads() };
     arm.stop().await;

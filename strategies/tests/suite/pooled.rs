@@ -146,3 +146,60 @@ async fn what_is_there_when_the_arm_is_stopped_is_read_and_delivered() {
     arm.stop().await;
     assert_eq!(place.sink.texts("a"), numbers(3000));
 }
+
+#[tokio::test]
+async fn a_renamed_container_is_followed_on_under_its_new_name() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.engine.print("a", 0, "0");
+    let arm = place.start(Pooled::new(Duration::from_millis(20)));
+    eventually("the first line", || place.sink.texts("a").len() == 1).await;
+    place.engine.rename("a", "b");
+    let mut printed = 0;
+    while place.sink.texts("b").is_empty() {
+        printed += 1;
+        place.engine.print("a", printed, &printed.to_string());
+        eventually("the line", || place.sink.texts("a").len() + place.sink.texts("b").len() == count(printed)).await;
+    }
+    assert_eq!([place.sink.texts("a"), place.sink.texts("b")].concat(), numbers(count(printed)));
+    arm.stop().await;
+}
+
+/// Lines from 0 to the last.
+fn count(last: i64) -> usize {
+    usize::try_from(last).unwrap() + 1
+}
+
+#[tokio::test]
+async fn a_container_that_takes_the_name_of_a_removed_one_is_another() {
+    let place = Place::new();
+    let arm = place.start(Pooled::new(NEVER));
+    for id in ["first", "second", "third"] {
+        place.engine.create(id, "".as_ref());
+        place.engine.rename(id, "app");
+        // All print the same at the same time: only by its id is one told from the one before.
+        place.engine.print(id, 0, "hello");
+        place.engine.run(id);
+        let before = place.sink.texts("app").len();
+        eventually("its line", || place.sink.texts("app").len() == before + 1).await;
+        place.engine.remove(id);
+        eventually("no stream", || arm.metrics().streams_active.get() == 0).await;
+    }
+    arm.stop().await;
+    assert_eq!(place.sink.texts("app"), ["hello"; 3]);
+}
+
+#[tokio::test]
+async fn the_output_of_a_terminal_has_no_frames() {
+    let place = Place::new();
+    place.engine.create_tty("a");
+    place.engine.run("a");
+    let arm = place.start(Pooled::new(Duration::from_millis(10)));
+    for number in 0..50 {
+        let rotations = arm.metrics().stream_rotations.get();
+        place.engine.print("a", number, &number.to_string());
+        eventually("a rotation", || arm.metrics().stream_rotations.get() > rotations).await;
+    }
+    arm.stop().await;
+    assert_eq!(place.sink.texts("a"), numbers(50));
+}
