@@ -20,6 +20,7 @@ mod retry;
 mod sink;
 mod worker;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,8 +67,14 @@ pub struct Destination {
 /// Hands lines over; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    queue: Arc<Queue>,
+    target: Target,
     metrics: Arc<Metrics>,
+}
+
+#[derive(Clone)]
+enum Target {
+    Sink(Arc<Queue>),
+    Function(Arc<dyn Fn(&Line<'_>) + Send + Sync>),
 }
 
 /// The running delivery; ended by [`Pipeline::finish`].
@@ -94,25 +101,39 @@ pub fn start(
         health,
     };
     let pipeline = Pipeline { queue: Arc::clone(&queue), worker: OwnedTask::spawn(worker.run()) };
-    (Delivery { queue, metrics }, pipeline)
+    (Delivery { target: Target::Sink(queue), metrics }, pipeline)
 }
 
 impl Delivery {
+    /// Hands every line to a function instead of a sink: for a program that wants the lines itself, and for measuring
+    /// what capturing them costs without their delivery. Nothing is acknowledged then, so that nothing is remembered across
+    /// restarts either.
+    pub fn to_function(take: impl Fn(&Line<'_>) + Send + Sync + 'static, metrics: Arc<Metrics>) -> Self {
+        Self { target: Target::Function(Arc::new(take)), metrics }
+    }
+
     /// Hands a line over, waiting while the queue is full. Cancel-safe: a cancelled call has handed nothing over.
     pub async fn deliver(&self, line: &Line<'_>) -> Ticket {
-        if let Ok(ticket) = self.queue.push(line) {
+        let queue = match &self.target {
+            Target::Sink(queue) => queue,
+            Target::Function(take) => {
+                take(line);
+                return Ticket::default();
+            }
+        };
+        if let Ok(ticket) = queue.push(line) {
             return ticket;
         }
         loop {
             // Asked for before the next try, so that no room made in between goes unnoticed.
-            let mut room = std::pin::pin!(self.queue.room());
+            let mut room = std::pin::pin!(queue.room());
             room.as_mut().enable();
-            match self.queue.push(line) {
+            match queue.push(line) {
                 Ok(ticket) => return ticket,
                 Err(queue::NotTaken::Full) => room.await,
                 Err(queue::NotTaken::Closed) => {
                     self.metrics.lines_dropped.inc(DropReason::Closed);
-                    return self.queue.settled();
+                    return queue.settled();
                 }
             }
         }
@@ -121,30 +142,54 @@ impl Delivery {
     /// The last line whose fate is decided, as is that of all before it: acknowledged, in the dead-letter file, or
     /// counted as dropped.
     pub fn settled(&self) -> Ticket {
-        self.queue.settled()
+        self.queue().map_or_else(Ticket::default, Queue::settled)
     }
 
     /// From now on, `tell` is called whenever more lines are settled, with the last of them, and before the next batch is
     /// sent: what it saves is behind by one batch at most. It must not wait.
     pub fn when_settled(&self, tell: impl FnMut(Ticket) + Send + 'static) {
-        self.queue.when_settled(Box::new(tell));
+        if let Some(queue) = self.queue() {
+            queue.when_settled(Box::new(tell));
+        }
     }
 
     /// Waits until [`Delivery::settled`] has reached `ticket`. Cancel-safe.
     pub async fn wait_until_settled(&self, ticket: Ticket) {
-        self.queue.wait_until_settled(ticket).await;
+        if let Some(queue) = self.queue() {
+            queue.wait_until_settled(ticket).await;
+        }
     }
 
     /// Other limits from now on; no line is lost by it.
     pub fn set_limits(&self, limits: Limits) {
-        self.queue.set_limits(limits);
+        if let Some(queue) = self.queue() {
+            queue.set_limits(limits);
+        }
     }
 
     /// From now on, refused lines are not put into the dead-letter file but handed to the caller, without bound.
     pub fn divert_refused(&self) -> mpsc::UnboundedReceiver<RefusedLine> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.queue.divert_refused(sender);
+        if let Some(queue) = self.queue() {
+            queue.divert_refused(sender);
+        }
         receiver
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        match &self.target {
+            Target::Sink(queue) => Some(queue),
+            Target::Function(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sink(_) => "Sink",
+            Self::Function(_) => "Function",
+        })
     }
 }
 

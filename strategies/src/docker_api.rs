@@ -15,6 +15,7 @@ pub mod timestamp;
 
 mod address;
 mod body;
+mod log_stream;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ pub use address::{AddressError, EngineAddress};
 pub use body::Body;
 use events::EventStream;
 use frames::FrameError;
-use logs::LogQuery;
+pub use log_stream::{Lines, LogStream};
+use logs::{LogQuery, NoTimestamp};
 use timestamp::Timestamp;
 
 /// The longest answer read whole: the list of some ten thousand containers.
@@ -83,6 +85,9 @@ pub enum EngineError {
     /// A log stream is out of step.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// A log line is not what was asked for.
+    #[error(transparent)]
+    Line(#[from] NoTimestamp),
 }
 
 impl EngineError {
@@ -178,10 +183,10 @@ impl Engine {
         }
     }
 
-    /// Start, death and destruction of the containers with this label, from `since_unix_s` on and as they come.
+    /// Start, death, renaming and destruction of the containers with this label, from `since_unix_s` on and as they come.
     pub async fn events(&self, label: &str, since_unix_s: u64) -> Result<EventStream, EngineError> {
         let filters = filters(&serde_json::json!({
-            "type": ["container"], "event": ["start", "die", "destroy"], "label": [label],
+            "type": ["container"], "event": ["start", "die", "destroy", "rename"], "label": [label],
         }));
         let path = format!("/events?since={since_unix_s}&filters={filters}");
         let response = self.get(&path, Answer::Document).await?;
@@ -192,6 +197,11 @@ impl Engine {
     pub async fn logs(&self, id: &str, query: LogQuery) -> Result<Body, EngineError> {
         let answer = if query.follow { Answer::Stream } else { Answer::Document };
         Ok(self.get(&query.path(id), answer).await?.into_body())
+    }
+
+    /// A container's log, line by line.
+    pub async fn log_lines(&self, container: &ContainerState, query: LogQuery) -> Result<LogStream, EngineError> {
+        Ok(LogStream::new(self.logs(&container.id, query).await?, container.tty))
     }
 
     async fn get(&self, path: &str, answer: Answer) -> Result<Response<Body>, EngineError> {
