@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::docker_api::EngineAddress;
 use crate::docker_api::logs::LogQuery;
@@ -36,20 +37,22 @@ impl BlockingReader {
         }
     }
 
-    /// Connects, asks, and reads until the engine closes the connection.
-    pub(super) fn read_to_end(self) -> io::Result<()> {
+    /// Connects, asks, and reads until the engine closes the connection. Tells when it begins to read.
+    pub(super) fn read_to_end(self, begins: oneshot::Sender<()>) -> io::Result<()> {
         match self.engine.clone() {
-            EngineAddress::Unix(path) => self.read_from(UnixStream::connect(path)?),
-            EngineAddress::Tcp(address) => self.read_from(TcpStream::connect(address)?),
+            EngineAddress::Unix(path) => self.read_from(UnixStream::connect(path)?, begins),
+            EngineAddress::Tcp(address) => self.read_from(TcpStream::connect(address)?, begins),
         }
     }
 
-    fn read_from(mut self, mut engine: impl Read + Write) -> io::Result<()> {
+    fn read_from(mut self, mut engine: impl Read + Write, begins: oneshot::Sender<()>) -> io::Result<()> {
         let _connection = self.metrics.connections_active.hold();
         write!(engine, "GET {} HTTP/1.0\r\nHost: docker\r\n\r\n", self.path)?;
         let mut answer = BufReader::new(engine);
         skip_head(&mut answer)?;
         let _stream = self.metrics.streams_active.hold();
+        // Nobody waits for it any more when the arm is being stopped.
+        let _ = begins.send(());
         loop {
             let chunk = answer.fill_buf()?;
             let bytes = chunk.len();

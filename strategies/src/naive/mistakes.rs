@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::blocking::BlockingReader;
@@ -89,12 +89,15 @@ impl Follower {
     pub(super) async fn read_blocking(&mut self, turn: &mut Turn) -> Result<(), ReadError> {
         let reader = BlockingReader::new(&self.captured, &self.context);
         let metrics = Arc::clone(&self.context.metrics);
-        self.opened();
+        let (begins, begun) = oneshot::channel();
         let reading = tokio::task::spawn_blocking(move || {
-            if reader.read_to_end().is_err() {
+            if reader.read_to_end(begins).is_err() {
                 metrics.errors.inc(ErrorKind::Engine);
             }
         });
+        if begun.await.is_ok() {
+            self.opened();
+        }
         turn.over().await;
         // The mistake: a blocking task that has begun cannot be aborted. Its thread sits in `read` until the container
         // prints or ends.
