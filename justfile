@@ -25,6 +25,10 @@ report dir:
 test *args:
     cargo test --workspace --locked "$@"
 
+# How often does the verdict err? Prints the tables of docs/statistics.md and draws its plots; some minutes
+calibrate *args:
+    cargo run --release --locked -p leaksoak-reports --example calibrate -- --plots docs/statistics "$@"
+
 # Format and lints, warnings refused
 lint:
     cargo fmt --check

@@ -21,6 +21,7 @@ pub fn facts() -> HostInfo {
             None => "none".into(),
         },
         inotify_max_user_instances: inotify_limit::current(),
+        threads_max: fs::read_to_string("/proc/sys/kernel/threads-max").ok().and_then(|text| text.trim().parse().ok()),
     }
 }
 

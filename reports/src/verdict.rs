@@ -12,6 +12,7 @@
 //! Pure: the same recording gives the same verdict.
 
 mod control;
+mod decide;
 pub mod early;
 mod rules;
 
@@ -22,6 +23,7 @@ use crate::analysis::{EngineSide, GroupGrowth, Growth, Life, Metric, PerOperatio
 use crate::comparison::{self, ArmComparison};
 use crate::record::Recording;
 pub use control::Proof;
+pub use decide::{Decision, decide};
 use rules::{ArmCase, GrowthRule};
 
 /// The answer, for a criterion, an arm, or a run.
@@ -50,6 +52,8 @@ pub enum Criterion {
     TaskGrowth,
     /// Growth of threads.
     ThreadGrowth,
+    /// Time until what grows has used up its limit.
+    ProjectedUptime,
     /// Times that the kernel's OOM killer ended it.
     OomKills,
     /// Connection timeouts it counted.
@@ -77,6 +81,9 @@ pub struct CriterionResult {
     pub unit: String,
     /// The counts behind a growth.
     pub growth: Option<Growth>,
+    /// Minutes more that would decide what is not decided, where longer would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_min: Option<f64>,
     /// Why this outcome, in words.
     pub reason: String,
     /// What a reader should know besides: a slow leak under the limit, when the limit of open files is reached, ...
@@ -195,6 +202,7 @@ impl Criterion {
             Self::FdGrowth => "FD growth",
             Self::TaskGrowth => "task growth",
             Self::ThreadGrowth => "thread growth",
+            Self::ProjectedUptime => "projected uptime",
             Self::OomKills => "OOM kills",
             Self::ConnectionTimeouts => "connection timeouts",
             Self::Loss => "loss",

@@ -81,7 +81,7 @@ pub(crate) fn bytes(value: f64) -> String {
         _ => (value / (1024.0 * 1024.0 * 1024.0), "GiB"),
     };
     let text = if value.abs() < 99.95 { format!("{value:.1}") } else { format!("{value:.0}") };
-    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+    format!("{} {unit}", positive_zero(text.strip_suffix(".0").unwrap_or(&text).to_owned()))
 }
 
 /// A latency, given in microseconds: `230 us`, `5.1 ms`, `2.3 s`.

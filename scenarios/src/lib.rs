@@ -19,7 +19,7 @@ mod raw;
 mod scenario;
 mod units;
 
-pub use criteria::Criteria;
+pub use criteria::{Criteria, GrowthBy};
 pub use delivery::Delivery;
 pub use engine_fault::{EngineFault, EngineFaultKind};
 pub use error::ScenarioError;

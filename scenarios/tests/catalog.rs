@@ -131,6 +131,7 @@ restart = "never"
 [criteria]
 task_growth_per_min = 2.0
 fd_growth_per_min = 2.0
+growth = "steady"
 loss_pct = 1.0
 uptime_pct = 99.9
 oom_kills = 0

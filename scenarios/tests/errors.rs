@@ -168,7 +168,7 @@ mine.toml:18: unknown key `log.zzz`
 
 mine.toml:31: unknown key `criteria.loss_percent`
   did you mean `loss_pct`?
-  known here: task_growth_per_min, fd_growth_per_min, loss_pct, uptime_pct, oom_kills, connection_timeouts
+  known here: task_growth_per_min, fd_growth_per_min, growth, min_projected_uptime, loss_pct, uptime_pct, oom_kills, connection_timeouts
 
 mine.toml:14: unknown key `containers.1.bursts`
   did you mean `burst`?
@@ -561,7 +561,7 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set criteria.los_pct=2`: unknown key `criteria.los_pct`
   did you mean `loss_pct`?
-  known here: task_growth_per_min, fd_growth_per_min, loss_pct, uptime_pct, oom_kills, connection_timeouts
+  known here: task_growth_per_min, fd_growth_per_min, growth, min_projected_uptime, loss_pct, uptime_pct, oom_kills, connection_timeouts
 
 `--set critera.loss_pct=2`: unknown key `critera`
   did you mean `criteria`?

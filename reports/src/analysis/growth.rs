@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::lives::Life;
+use super::reading::{Growth, Known};
+use super::series::Excluded;
 use super::timeline::Timeline;
-use super::trend::{Trend, trend};
 use crate::record::Recording;
 use crate::record::samples::Sample;
 
@@ -61,22 +62,8 @@ pub struct Window<'a> {
     before: Vec<&'a Sample>,
     /// What is judged.
     pub steady: Vec<&'a Sample>,
-}
-
-/// How a metric of a subject moved within its window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
-    /// At the end of warm-up. `None`: never known.
-    pub baseline: Option<f64>,
-    /// The last known value.
-    pub last: Option<f64>,
-    /// `(last - baseline)` over the minutes between them: the figure people put on PRs.
-    pub cumulative_per_min: Option<f64>,
-    /// The steady rate.
-    pub steady: Option<Trend>,
-    /// Why there is no steady rate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steady_missing: Option<String>,
+    /// What of it says nothing of growth.
+    excluded: Vec<Excluded>,
 }
 
 impl<'a> Window<'a> {
@@ -91,29 +78,36 @@ impl<'a> Window<'a> {
         let longest = lives.iter().map(part).max_by(|a, b| length(a).total_cmp(&length(b)));
         // Without a recorded start there is still what was sampled.
         let (start_s, from_s, to_s) = longest.unwrap_or((f64::NEG_INFINITY, timeline.warmup_end_s, timeline.end_s));
-        Self::between(recording, arm, start_s, from_s, to_s)
+        Self::between(recording, timeline, arm, start_s, from_s, to_s)
     }
 
     /// The window of the harness or the engine, which live as long as the run.
     #[must_use]
     pub fn of_subject(recording: &'a Recording, timeline: &Timeline, subject: &str) -> Self {
-        Self::between(recording, subject, f64::NEG_INFINITY, timeline.warmup_end_s, timeline.end_s)
+        Self::between(recording, timeline, subject, f64::NEG_INFINITY, timeline.warmup_end_s, timeline.end_s)
     }
 
     /// Everything of one life, its warm-up included: what is left to look at where an arm died early.
     #[must_use]
     pub fn of_life(recording: &'a Recording, timeline: &Timeline, arm: &str, life: &Life) -> Self {
         let from_s = life.start_s.max(0.0);
-        Self::between(recording, arm, from_s, from_s, life.down_s().min(timeline.end_s))
+        Self::between(recording, timeline, arm, from_s, from_s, life.down_s().min(timeline.end_s))
     }
 
-    fn between(recording: &'a Recording, subject: &str, start_s: f64, from_s: f64, to_s: f64) -> Self {
+    fn between(
+        recording: &'a Recording,
+        timeline: &Timeline,
+        subject: &str,
+        start_s: f64,
+        from_s: f64,
+        to_s: f64,
+    ) -> Self {
         let (before, steady) = recording
             .samples
             .iter()
             .filter(|sample| sample.subject == subject && (start_s..=to_s).contains(&sample.elapsed_s))
             .partition(|sample| sample.elapsed_s <= from_s);
-        Self { before, steady }
+        Self { before, steady, excluded: timeline.excluded.clone() }
     }
 
     /// The same, up to `until_s` only.
@@ -126,31 +120,33 @@ impl<'a> Window<'a> {
     /// The baseline and the judged values of a metric, where they are known, as (seconds, value).
     #[must_use]
     pub fn points(&self, metric: Metric) -> Vec<(f64, f64)> {
-        let known = |sample: &&Sample| metric.of(sample).map(|value| (sample.elapsed_s, value));
-        let baseline = self.before.iter().rev().find_map(known);
-        baseline.into_iter().chain(self.steady.iter().filter_map(known)).collect()
+        let [warmup, judged] = self.known(metric);
+        warmup.last().copied().into_iter().chain(judged).collect()
     }
 
-    /// The judged samples in which a metric is known, as a share.
+    /// The known values of a metric: of warm-up, and judged.
+    fn known(&self, metric: Metric) -> [Vec<(f64, f64)>; 2] {
+        let known = |samples: &[&Sample]| {
+            samples.iter().filter_map(|sample| Some((sample.elapsed_s, metric.of(sample)?))).collect()
+        };
+        [known(&self.before), known(&self.steady)]
+    }
+
+    /// How much of the window a metric is known in.
     #[must_use]
-    pub fn known_share(&self, metric: Metric) -> f64 {
+    pub fn known_of(&self, metric: Metric) -> Known {
         let known = self.steady.iter().filter(|sample| metric.of(sample).is_some()).count();
-        known as f64 / self.steady.len().max(1) as f64
+        let share = known as f64 / self.steady.len().max(1) as f64;
+        let last = self.steady.iter().rposition(|sample| metric.of(sample).is_some());
+        Known { share, until: last.map_or(0.0, |last| (last + 1) as f64 / self.steady.len() as f64) }
     }
 
     /// How a metric moved.
     #[must_use]
     pub fn growth(&self, metric: Metric) -> Growth {
-        let points = self.points(metric);
-        let (first, last) = (points.first(), points.last());
-        let cumulative = first.zip(last).filter(|(first, last)| last.0 > first.0);
-        let steady = trend(&points);
-        Growth {
-            baseline: first.map(|(_, value)| *value),
-            last: last.map(|(_, value)| *value),
-            cumulative_per_min: cumulative.map(|(first, last)| (last.1 - first.1) / (last.0 - first.0) * 60.0),
-            steady: steady.as_ref().ok().copied(),
-            steady_missing: steady.err().map(|reason| reason.to_string()),
-        }
+        let [warmup, judged] = self.known(metric);
+        let from_s = warmup.last().or(judged.first()).map_or(0.0, |point| point.0);
+        let points: Vec<(f64, f64)> = warmup.into_iter().chain(judged).collect();
+        Growth::of(&points, from_s, &self.excluded)
     }
 }

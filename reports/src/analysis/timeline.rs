@@ -1,5 +1,6 @@
 //! When a run was measured, and how it ended.
 
+use super::series::Excluded;
 use crate::record::Recording;
 use crate::record::events::{Event, Phase};
 use crate::words::span;
@@ -13,6 +14,8 @@ pub struct Timeline {
     pub end_s: f64,
     /// How long measuring was to take.
     pub planned_s: f64,
+    /// Times at which something was made to go wrong, with the time to settle after it: growth is not judged in them.
+    pub excluded: Vec<Excluded>,
     /// Why the run is only a part of what was planned; `None`: it is all of it.
     pub partial: Option<String>,
 }
@@ -46,7 +49,13 @@ impl Timeline {
         } else {
             None
         };
-        Self { warmup_end_s: scenario.warmup.as_duration().as_secs_f64(), end_s, planned_s, partial }
+        Self {
+            warmup_end_s: scenario.warmup.as_duration().as_secs_f64(),
+            end_s,
+            planned_s,
+            excluded: faults(recording, end_s),
+            partial,
+        }
     }
 
     /// How long was measured, warm-up included.
@@ -54,6 +63,25 @@ impl Timeline {
     pub fn measured_s(&self) -> f64 {
         self.end_s.max(0.0)
     }
+}
+
+/// What is released asynchronously is given this long after a fault.
+const SETTLE_S: f64 = 2.0;
+
+/// From the beginning of each fault to its end; one that has none lasts as long as the run.
+fn faults(recording: &Recording, end_s: f64) -> Vec<Excluded> {
+    let began = recording.events.iter().enumerate().filter_map(|(at, record)| match &record.event {
+        Event::FaultBegan { fault } => Some((at, record.elapsed_s, fault)),
+        _ => None,
+    });
+    began
+        .map(|(at, from_s, name)| {
+            let end = recording.events[at..]
+                .iter()
+                .find(|record| matches!(&record.event, Event::FaultEnded { fault } if fault == name));
+            Excluded { from_s, to_s: end.map_or(end_s, |record| record.elapsed_s + SETTLE_S) }
+        })
+        .collect()
 }
 
 fn interruption(recording: &Recording) -> Option<&str> {

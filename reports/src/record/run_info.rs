@@ -55,4 +55,7 @@ pub struct HostInfo {
     pub cgroup: String,
     /// `fs.inotify.max_user_instances`: a followed log costs dockerd one each.
     pub inotify_max_user_instances: Option<u64>,
+    /// `kernel.threads-max`.
+    #[serde(default)]
+    pub threads_max: Option<u64>,
 }

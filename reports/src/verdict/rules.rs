@@ -4,10 +4,12 @@
 mod deaths;
 mod growth;
 mod lines;
+mod projection;
 mod work;
 
 use leaksoak_scenarios::Arm;
 
+use super::decide::is_below;
 use super::{Criterion, CriterionResult, Outcome};
 use crate::analysis::{Life, Timeline, Window};
 use crate::record::Recording;
@@ -28,6 +30,7 @@ pub(super) struct ArmCase<'a> {
 pub(super) fn all(case: &ArmCase<'_>) -> Vec<CriterionResult> {
     let mut results = vec![work::work(case)];
     results.extend(growth::of_arm(case));
+    results.extend(projection::projected_uptime(case));
     results.extend([
         deaths::oom_kills(case),
         lines::connection_timeouts(case),
@@ -59,12 +62,8 @@ fn undecided(criterion: Criterion, unit: &str, reason: impl Into<String>) -> Cri
         limit: None,
         unit: unit.to_owned(),
         growth: None,
+        more_min: None,
         reason: reason.into(),
         notes: Vec::new(),
     }
-}
-
-/// "Stays below" a limit; a limit of 0 is one that 0 holds.
-fn is_below(value: f64, limit: f64) -> bool {
-    value < limit || (value <= 0.0 && limit <= 0.0)
 }

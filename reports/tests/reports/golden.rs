@@ -1,8 +1,11 @@
 //! The pull request that this tool has to be able to settle: 8 containers, 30 minutes, checkpoints every two.
 
+use leaksoak_reports::analysis::{Growth, Known, Shape};
 use leaksoak_reports::record::events::Exit;
-use leaksoak_reports::verdict::Criterion;
+use leaksoak_reports::verdict::{Criterion, decide};
 use leaksoak_reports::{Outcome, RunVerdict, judge};
+
+use leaksoak_scenarios::GrowthBy;
 
 use crate::support::{Plan, SOAK, Script, leaking};
 
@@ -48,11 +51,26 @@ fn the_pooled_client_passes_its_converging_rate_being_one_step() {
         assert_eq!(format!("{shown:.2}"), cumulative, "after {minutes} minutes");
         if minutes == 30 {
             assert_eq!(fds.measured, Some(0.0));
+            let shape = fds.growth.as_ref().and_then(|growth| growth.shape).unwrap();
+            assert!(matches!(shape, Shape::Step { height, .. } if (height - 9.0).abs() < 1.0), "{shape:?}");
             insta::assert_snapshot!(fds.notes.join("\n"), @"+9 FDs since the baseline, but not growing: its cumulative rate of 0.30/min is one change divided by a growing time");
         }
     }
     let verdict = judge(&SOAK.record(&[pooled()]));
     assert_eq!((verdict.outcome, verdict.exit_code()), (Outcome::Pass, 0), "{:?}", verdict.reasons);
+}
+
+#[test]
+fn the_pooled_client_passes_by_its_fifteen_checkpoints_alone() {
+    let over = [0.0, 8.0, 11.0, 12.0, 12.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0];
+    let points: Vec<(f64, f64)> =
+        over.iter().zip(1_u32..).map(|(over, at)| (f64::from(at) * 120.0, 31.0 + over)).collect();
+    let growth = Growth::of(&points, 120.0, &[]);
+    let decision = decide(&growth, Known::ALL, 2.0, GrowthBy::Steady);
+    assert_eq!(decision.outcome, Outcome::Pass, "{decision:?}");
+    assert!(growth.steady.unwrap().per_min.abs() < 1e-9);
+    assert!((growth.cumulative_per_min.unwrap() - 0.3).abs() < 1e-9);
+    assert!(matches!(growth.shape, Some(Shape::Step { .. } | Shape::Saturating { .. })), "{growth:?}");
 }
 
 #[test]
@@ -62,8 +80,8 @@ fn the_client_per_request_fails_at_its_rates() {
     assert!((steady(&verdict, 0, Criterion::FdGrowth) - 15.7).abs() < 0.05);
     assert!((steady(&verdict, 0, Criterion::TaskGrowth) - 31.4).abs() < 0.05);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
-    per-request: FD growth: 15.7/min (15.7 to 15.7), above the limit of 2/min
-    per-request: task growth: 31.4/min (31.4 to 31.4), above the limit of 2/min
+    per-request: FD growth: 15.7/min (15.7 to 15.7); above the limit of 2/min
+    per-request: task growth: 31.4/min (31.4 to 31.4); above the limit of 2/min
     ");
 }
 
@@ -72,8 +90,8 @@ fn the_hybrid_fails_by_its_growth_and_by_its_crash() {
     let verdict = judge(&SOAK.record(&[hybrid()]));
     assert_eq!(verdict.outcome, Outcome::Fail);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r#"
-    hybrid: FD growth: 10.0/min (10.0 to 10.0), above the limit of 2/min
-    hybrid: task growth: 43.0/min (43.0 to 43.0), above the limit of 2/min
+    hybrid: FD growth: 10.0/min (9.99 to 10.0); above the limit of 2/min
+    hybrid: task growth: 43.0/min (43.0 to 43.0); above the limit of 2/min
     hybrid: loss: 115,208 of 153,608 lines (75.00 %)
     hybrid: uptime: up 25.00 % of the time: exited with code 1 at 8 min, saying "leaksoak arm hybrid: too many open files"
     "#);

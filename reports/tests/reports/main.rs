@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a helper of a test unwraps fails the test, as it should")]
 
 mod attribution;
+mod calibration;
 mod charts;
 mod comparisons;
 mod files;

@@ -197,6 +197,7 @@ impl Plan {
                 memory_bytes: 8 << 30,
                 cgroup: "2".to_owned(),
                 inotify_max_user_instances: Some(128),
+                threads_max: Some(63_000),
             },
         }
     }

@@ -1,8 +1,9 @@
 //! A verdict of every kind, each with its reason.
 
 use leaksoak_reports::record::events::{Event, Exit};
-use leaksoak_reports::verdict::Proof;
+use leaksoak_reports::verdict::{Criterion, Proof};
 use leaksoak_reports::{Outcome, RunVerdict, judge};
+use leaksoak_scenarios::GrowthBy;
 
 use crate::support::{Plan, SMOKE, SOAK, Script, leaking};
 
@@ -35,22 +36,22 @@ fn a_quiet_arm_beside_a_leaking_control_passes() {
         .collect();
     insta::assert_snapshot!(criteria.join("\n"), @r"
     PASS work: 4,808 lines delivered, a stream for every container
-    PASS FD growth: 0.00/min (0.00 to 0.00), below the limit of 2/min
-    PASS task growth: 0.00/min (0.00 to 0.00), below the limit of 2/min
-    PASS thread growth: 0.00/min (0.00 to 0.00), below the limit of 2/min
+    PASS FD growth: 0.00/min (0.00 to 0.00); below the limit of 2/min
+    PASS task growth: 0.00/min (0.00 to 0.00); below the limit of 2/min
+    PASS thread growth: 0.00/min (0.00 to 0.00); below the limit of 2/min
     PASS OOM kills: 0 kills
     PASS connection timeouts: 0 timeouts
     PASS loss: 0 of 4,808 lines (0 %)
     PASS uptime: up 100 % of the time
     ");
-    insta::assert_snapshot!(verdict.arms[1].proof.as_ref().unwrap().reason(), @"FD growth: 120/min (120 to 120), above the limit of 2/min");
+    insta::assert_snapshot!(verdict.arms[1].proof.as_ref().unwrap().reason(), @"FD growth: 120/min (120 to 120); above the limit of 2/min");
 }
 
 #[test]
 fn a_leaking_arm_under_test_fails_the_run() {
     insta::assert_snapshot!(told(&smoke(&[pooled().fds(leaking(120.0)), naive()])), @r"
     FAIL, exit 1
-    - pooled: FD growth: 120/min (120 to 120), above the limit of 2/min
+    - pooled: FD growth: 120/min (120 to 120); above the limit of 2/min
     ");
 }
 
@@ -158,7 +159,7 @@ fn a_leak_that_has_reached_the_limit_and_stands_still_is_still_a_leak() {
     let full = Script::steady("naive", "naive").fds(|time| (30.0 + time * 2.1).floor().min(1_024.0));
     insta::assert_snapshot!(told(&judge(&SOAK.record(&[full]))), @r"
     FAIL, exit 1
-    - naive: FD growth: used up its limit of 1024 FDs at 7.7 min; until then: 126/min (126 to 126), above the limit of 2/min
+    - naive: FD growth: used up its limit of 1024 FDs at 7.7 min; until then: 126/min (126 to 126); above the limit of 2/min
     ");
 }
 
@@ -167,7 +168,7 @@ fn a_rate_around_the_limit_is_not_decided() {
     let wobbling = pooled().fds(|time| (40.0 + time * 2.0 / 60.0 + 6.0 * (time / 7.0).sin()).floor());
     insta::assert_snapshot!(told(&smoke(&[wobbling, naive()])), @r"
     INCONCLUSIVE, exit 3
-    - pooled: FD growth: 2.89/min (-40.0 to 43.6), on both sides of the limit of 2/min; about 10 min more would decide it
+    - pooled: FD growth: -13.3/min (-40.0 to 26.1), a step of +9 at 45 s; on both sides of the limit of 2/min; about 60 s more would decide it
     ");
 }
 
@@ -175,7 +176,7 @@ fn a_rate_around_the_limit_is_not_decided() {
 fn a_metric_that_was_mostly_missing_cannot_pass() {
     insta::assert_snapshot!(told(&smoke(&[pooled().metrics_until(25.0), naive()])), @r"
     INCONCLUSIVE, exit 3
-    - pooled: task growth: 0.00/min (0.00 to 0.00), but known in only 30 % of the judged samples
+    - pooled: task growth: 0.00/min (0.00 to 0.00); but known in only 30 % of the judged samples
     - pooled: connection timeouts: the arm's metrics could be read in only 51 of 121 samples
     ");
 }
@@ -190,11 +191,56 @@ fn a_slow_leak_under_the_limit_passes_and_is_told() {
 }
 
 #[test]
+fn growth_within_a_fault_is_not_judged() {
+    // 90 more while the sink is down for 5 minutes, and all of them given back.
+    let held = |time: f64| if (700.0..1_000.0).contains(&time) { 30.0 + (time - 700.0) * 0.3 } else { 30.0 };
+    let mut recording = SOAK.record(&[pooled().fds(held), naive()]);
+    let fault = || "sink down".to_owned();
+    for (elapsed_s, event) in
+        [(700.0, Event::FaultBegan { fault: fault() }), (1_000.0, Event::FaultEnded { fault: fault() })]
+    {
+        recording.events.push(leaksoak_reports::record::events::EventRecord { elapsed_s, unix_ms: 0, event });
+    }
+    recording.events.sort_by(|a, b| a.elapsed_s.total_cmp(&b.elapsed_s));
+    let verdict = judge(&recording);
+    let fds = verdict.arms[0].result(Criterion::FdGrowth).unwrap();
+    assert_eq!(fds.outcome, Outcome::Pass, "{}", fds.reason);
+    assert_eq!(fds.growth.as_ref().unwrap().shape, Some(leaksoak_reports::analysis::Shape::Flat));
+}
+
+fn projected(per_min: f64) -> String {
+    let mut recording = SOAK.record(&[pooled().fds(leaking(per_min)), naive()]);
+    recording.info.scenario.criteria.min_projected_uptime = Some("7d".parse().unwrap());
+    let verdict = judge(&recording);
+    let result = verdict.arms[0].result(Criterion::ProjectedUptime).unwrap();
+    format!("{}: {}", result.outcome.word(), result.reason)
+}
+
+#[test]
+fn a_projected_uptime_is_held_against_what_grows() {
+    insta::assert_snapshot!([0.0, 0.3].map(projected).join("\n"), @r"
+    PASS: 1,024 FDs never, at 0.00/min (0.00 to 0.00); at least 7 d; 512 MiB never, at 0 KiB/min (0 KiB to 0 KiB); at least 7 d; 63,000 threads never, at 0.00/min (0.00 to 0.00); at least 7 d
+    FAIL: 1,024 FDs in 55 h, at 0.30/min (0.30 to 0.30); less than 7 d
+    ");
+}
+
+#[test]
+fn a_scenario_may_judge_by_the_cumulative_rate() {
+    let mut recording = SOAK.record(&[pooled().fds(|time| if time > 600.0 { 130.0 } else { 30.0 }), naive()]);
+    assert_eq!(judge(&recording).outcome, Outcome::Pass);
+    recording.info.scenario.criteria.growth = GrowthBy::Cumulative;
+    insta::assert_snapshot!(told(&judge(&recording)), @r"
+    FAIL, exit 1
+    - pooled: FD growth: 3.33/min cumulative; not below the limit of 2/min
+    ");
+}
+
+#[test]
 fn a_harness_that_leaks_makes_the_run_invalid() {
     let plan = Plan { harness_fds: |time| 25.0 + (time / 6.0).floor(), ..SMOKE };
     insta::assert_snapshot!(told(&judge(&plan.record(&[pooled(), naive()]))), @r"
     INVALID, exit 4
-    - the harness itself leaked: FD growth: 10.0/min (9.44 to 10.4), above the limit of 2/min
+    - the harness itself leaked: FD growth: 10.1/min (9.95 to 10.1); above the limit of 2/min
     ");
 }
 
@@ -264,7 +310,7 @@ fn a_restarted_arm_is_judged_within_one_life() {
     recording.events.sort_by(|a, b| a.elapsed_s.total_cmp(&b.elapsed_s));
     insta::assert_snapshot!(told(&judge(&recording)), @r"
     FAIL, exit 1
-    - pooled: FD growth: 30.0/min (30.0 to 30.0), above the limit of 2/min
+    - pooled: FD growth: 30.0/min (30.0 to 30.0); above the limit of 2/min
     - pooled: uptime: up 99.69 % of the time: exited with code 1 at 5 min, and 5 deaths more
     ");
 }

@@ -169,6 +169,12 @@ fn check_criteria(criteria: &Criteria) -> Result<(), RuleError> {
     for (key, limit) in growths {
         rule(limit.is_finite() && limit >= 0.0, key, format!("is {limit}"), "use a number of 0 or more, such as 2")?;
     }
+    rule(
+        criteria.min_projected_uptime.is_none_or(|uptime| !uptime.is_zero()),
+        "criteria.min_projected_uptime",
+        "is 0s",
+        "use a duration such as \"7d\", or leave it out",
+    )?;
     let shares = [("criteria.loss_pct", criteria.loss_pct), ("criteria.uptime_pct", criteria.uptime_pct)];
     for (key, pct) in shares {
         rule((0.0..=100.0).contains(&pct), key, format!("is {pct}"), "use a percentage from 0 to 100")?;

@@ -156,7 +156,7 @@ fn two_days_at_five_seconds_are_thinned_and_keep_their_rate() {
     let trend = trend(&points).unwrap();
     assert_eq!(trend.samples, 34_560);
     assert!((0.299..0.301).contains(&trend.per_min), "{trend:?}");
-    assert!(thin(&points).len() <= MAX_POINTS);
+    assert!(thin(&points, MAX_POINTS, midmean).len() <= MAX_POINTS);
 }
 
 proptest! {

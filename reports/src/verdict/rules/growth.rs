@@ -1,13 +1,14 @@
-//! Growth of FDs, tasks and threads: the steady rate's interval against the limit.
+//! Growth of FDs, tasks and threads, each by the rule of `verdict::decide`.
 //!
-//! The interval wholly below the limit: PASS. Wholly above: FAIL. Else INCONCLUSIVE. A metric that was known in fewer than
-//! half of the judged samples cannot pass. An arm that has used up its limit of open files has failed, at whatever rate,
-//! and is judged on the time before that: from there on it cannot grow.
+//! An arm that has used up its limit of open files has failed, at whatever rate, and is judged on the time before that: from
+//! there on it cannot grow.
 
-use leaksoak_scenarios::Criteria;
+use leaksoak_scenarios::{Criteria, GrowthBy};
 
-use super::{ArmCase, is_below, undecided};
-use crate::analysis::{Growth, Metric, Trend, Window};
+use super::projection::limits;
+use super::{ArmCase, undecided};
+use crate::analysis::{Growth, Metric, Window};
+use crate::verdict::decide::decide;
 use crate::verdict::{Criterion, CriterionResult, Interval, Outcome};
 use crate::words::{rate, signed_count, span};
 
@@ -21,6 +22,7 @@ pub(in crate::verdict) struct GrowthRule {
     /// What grows.
     pub(in crate::verdict) metric: Metric,
     limit_per_min: f64,
+    by: GrowthBy,
     /// Where growing ends.
     ceiling: Option<u64>,
 }
@@ -33,7 +35,13 @@ impl GrowthRule {
             (Criterion::TaskGrowth, Metric::Tasks, criteria.task_growth_per_min),
             (Criterion::ThreadGrowth, Metric::Threads, criteria.task_growth_per_min),
         ]
-        .map(|(criterion, metric, limit_per_min)| Self { criterion, metric, limit_per_min, ceiling: None })
+        .map(|(criterion, metric, limit_per_min)| Self {
+            criterion,
+            metric,
+            limit_per_min,
+            by: criteria.growth,
+            ceiling: None,
+        })
     }
 }
 
@@ -49,13 +57,11 @@ pub(super) fn of_arm(case: &ArmCase<'_>) -> Vec<CriterionResult> {
     GrowthRule::all(case.recording.info.scenario.criteria)
         .into_iter()
         .map(|rule| {
-            if rule.metric != Metric::Fds {
-                return growth(&window, &rule);
-            }
             // Who is dead runs out of nothing any more.
-            let ceiling = case.lives.last().is_none_or(|life| life.death().is_none()).then_some(nofile);
-            let result = growth(&window, &GrowthRule { ceiling, ..rule });
-            match used_up_s {
+            let alive = case.lives.last().is_none_or(|life| life.death().is_none());
+            let ceiling = limits(case).into_iter().find(|(metric, _)| alive && *metric == rule.metric);
+            let result = growth(&window, &GrowthRule { ceiling: ceiling.map(|(_, most)| most), ..rule });
+            match used_up_s.filter(|_| rule.metric == Metric::Fds) {
                 Some(at_s) => used_up(result, nofile, at_s),
                 None => result,
             }
@@ -79,63 +85,32 @@ fn used_up(result: CriterionResult, nofile: u64, at_s: f64) -> CriterionResult {
 /// One growth of one subject.
 pub(in crate::verdict) fn growth(window: &Window<'_>, rule: &GrowthRule) -> CriterionResult {
     let growth = window.growth(rule.metric);
-    let known = window.known_share(rule.metric);
-    let (outcome, reason) = match (&growth.steady, &growth.steady_missing) {
-        (Some(steady), _) => against_limit(steady, rule, known, minutes(window, rule.metric)),
-        (None, Some(missing)) => (Outcome::Inconclusive, missing.clone()),
-        (None, None) => (Outcome::Inconclusive, "no steady rate".to_owned()),
+    let decision = decide(&growth, window.known_of(rule.metric), rule.limit_per_min, rule.by);
+    let (measured, interval) = match rule.by {
+        GrowthBy::Steady => {
+            let interval = growth.steady.map(|steady| Interval { low: steady.low, high: steady.high });
+            (growth.steady.map(|steady| steady.per_min), interval)
+        }
+        GrowthBy::Cumulative => (growth.cumulative_per_min, None),
     };
     CriterionResult {
         criterion: rule.criterion,
-        outcome,
-        measured: growth.steady.map(|steady| steady.per_min),
-        interval: growth.steady.map(|steady| Interval { low: steady.low, high: steady.high }),
+        outcome: decision.outcome,
+        measured,
+        interval,
         limit: Some(rule.limit_per_min),
-        notes: notes(&growth, rule, outcome),
+        more_min: decision.more_min,
+        notes: notes(&growth, rule, decision.outcome),
         growth: Some(growth),
-        ..undecided(rule.criterion, "per minute", reason)
+        ..undecided(rule.criterion, "per minute", decision.reason)
     }
-}
-
-fn against_limit(steady: &Trend, rule: &GrowthRule, known: f64, minutes: f64) -> (Outcome, String) {
-    let limit = rule.limit_per_min;
-    let measured = format!("{}/min ({} to {})", rate(steady.per_min), rate(steady.low), rate(steady.high));
-    if steady.low > limit {
-        (Outcome::Fail, format!("{measured}, above the limit of {limit}/min"))
-    } else if !is_below(steady.high, limit) {
-        let more = more_minutes(steady, limit, minutes);
-        (Outcome::Inconclusive, format!("{measured}, on both sides of the limit of {limit}/min; {more}"))
-    } else if known < 0.5 {
-        let pct = (known * 100.0).round();
-        (Outcome::Inconclusive, format!("{measured}, but known in only {pct} % of the judged samples"))
-    } else {
-        (Outcome::Pass, format!("{measured}, below the limit of {limit}/min"))
-    }
-}
-
-/// How much longer a run has to be for its interval to leave the limit on one side: at a given distance of the samples, the
-/// standard error of a slope falls with the length of the series to the power of 3/2.
-fn more_minutes(steady: &Trend, limit: f64, minutes: f64) -> String {
-    let gap = (limit - steady.per_min).abs();
-    let reach = if steady.per_min < limit { steady.high - steady.per_min } else { steady.per_min - steady.low };
-    let more = minutes * ((reach / gap).powf(2.0 / 3.0) - 1.0);
-    if more.is_finite() && more < minutes * 20.0 {
-        format!("about {} more would decide it", span((more * 60.0).max(60.0)))
-    } else {
-        "the rate is so near the limit that a longer run is not likely to decide it".to_owned()
-    }
-}
-
-fn minutes(window: &Window<'_>, metric: Metric) -> f64 {
-    let points = window.points(metric);
-    points.first().zip(points.last()).map_or(0.0, |(first, last)| (last.0 - first.0) / 60.0)
 }
 
 fn notes(growth: &Growth, rule: &GrowthRule, outcome: Outcome) -> Vec<String> {
     let Some(steady) = growth.steady else { return Vec::new() };
     let what = rule.metric.word();
     let mut notes = Vec::new();
-    if steady.low > 0.0 {
+    if steady.low > 0.0 && steady.per_min >= 0.005 {
         let per_min = rate(steady.per_min);
         let left = rule.ceiling.zip(growth.last).map(|(ceiling, last)| (ceiling, ceiling as f64 - last));
         let when = left.map(|(ceiling, left)| format!(", {ceiling} {what} in {}", span(left / steady.per_min * 60.0)));
