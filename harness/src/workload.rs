@@ -48,7 +48,8 @@ pub struct Workload {
 pub enum End {
     /// With its final line and this exit code, which it also ends with when it is asked to.
     Code(u8),
-    /// By SIGABRT, without a final line. Asked to, it ends with 0.
+    /// By SIGABRT, without a final line. Asked to, it ends with 0. As PID 1 of a container, which ignores that signal, it
+    /// ends by SIGSEGV: there the exit code is 139.
     Crash,
 }
 

@@ -29,13 +29,22 @@ impl Contents {
     /// # Errors
     /// /proc/self cannot be read.
     pub fn of_this_process() -> io::Result<Self> {
-        let maps = Process::myself().and_then(|process| process.maps()).map_err(io::Error::other)?;
-        let exe = fs::read_link("/proc/self/exe")?;
+        Self::of_process(std::process::id())
+    }
+
+    /// What the executable of a process consists of. It can be read while the process lives.
+    ///
+    /// # Errors
+    /// /proc/PID cannot be read.
+    pub fn of_process(pid: u32) -> io::Result<Self> {
+        let maps = Process::new(pid.cast_signed()).and_then(|process| process.maps()).map_err(io::Error::other)?;
+        let source = PathBuf::from(format!("/proc/{pid}/exe"));
+        let exe = fs::read_link(&source)?;
         let mapped = maps.into_iter().filter_map(|map| match map.pathname {
             MMapPath::Path(path) if path != exe => Some(path),
             _ => None,
         });
-        let mut files = BTreeMap::from([("leaksoak".to_owned(), PathBuf::from("/proc/self/exe"))]);
+        let mut files = BTreeMap::from([("leaksoak".to_owned(), source)]);
         for path in mapped.filter(|path| is_shared_object(path)) {
             for name in names(&path)? {
                 if name.starts_with("ld-") || name.starts_with("ld.") {

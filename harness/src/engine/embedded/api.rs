@@ -18,7 +18,7 @@ use parameters::Parameters;
 pub mod answer;
 mod attach;
 mod containers;
-mod describe;
+pub mod describe;
 mod events;
 pub mod filters;
 mod images;
@@ -79,7 +79,7 @@ async fn route(daemon: &Arc<Daemon>, request: Request<Incoming>) -> Result<Answe
 
         (&Method::GET, ["containers", "json"]) => containers::list(daemon, &parameters),
         (&Method::POST, ["containers", "create"]) => containers::create(daemon, &parameters, request).await,
-        (&Method::GET, ["containers", id, "json"]) => containers::inspect(daemon, id),
+        (&Method::GET, ["containers", id, "json"]) => containers::inspect(daemon, id, &parameters),
         (&Method::GET, ["containers", id, "logs"]) => logs::logs(daemon, id, &parameters),
         (&Method::GET, ["containers", id, "stats"]) => processes::stats(daemon, id, &parameters).await,
         (&Method::GET, ["containers", id, "top"]) => processes::top(daemon, id, &parameters),
@@ -94,7 +94,13 @@ async fn route(daemon: &Arc<Daemon>, request: Request<Incoming>) -> Result<Answe
         }
         (&Method::POST, ["containers", id, "kill"]) => {
             let name = if parameters.get("signal").is_empty() { "KILL" } else { parameters.get("signal") };
-            let signal = signal::parse(name).ok_or_else(|| ApiError::bad(format!("Invalid signal: {name}")))?;
+            let signal = signal::parse(name).ok_or_else(|| match name.parse::<i64>() {
+                Ok(number) if number != 0 => ApiError::internal(format!(
+                    "Cannot kill container: {id}: The linux daemon does not support signal {}",
+                    number.cast_unsigned()
+                )),
+                _ => ApiError::bad(format!("Invalid signal: {name}")),
+            })?;
             daemon.kill(id, signal).await.map(|()| no_content())
         }
         (&Method::POST, ["containers", id, "pause"]) => daemon.pause(id, Input::Pause).map(|()| no_content()),
@@ -126,23 +132,23 @@ async fn route(daemon: &Arc<Daemon>, request: Request<Incoming>) -> Result<Answe
 /// The words of a path, without its version.
 fn segments(path: &str) -> Result<Vec<String>, ApiError> {
     let mut segments: Vec<String> = path.trim_start_matches('/').split('/').map(str::to_owned).collect();
-    let Some(version) = segments[0].strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    else {
-        return Ok(segments);
-    };
+    let is_version = |rest: &&str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let Some(version) = segments[0].strip_prefix('v').filter(is_version) else { return Ok(segments) };
+    // Part by part, as many as there are; what is no number is 0.
     let parts = |text: &str| {
-        let (major, minor) = text.split_once('.')?;
-        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+        let mut parts: Vec<u32> = text.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+        parts.truncate(parts.iter().rposition(|part| *part > 0).map_or(0, |last| last + 1));
+        parts
     };
-    let Some(asked) = parts(version) else { return Ok(segments) };
-    if parts(answer::API_VERSION).is_some_and(|newest| asked > newest) {
+    let asked = parts(version);
+    if asked > parts(answer::API_VERSION) {
         return Err(ApiError::bad(format!(
             "client version {version} is too new. Maximum supported API version is {}",
             answer::API_VERSION
         )));
     }
-    if parts(answer::MIN_API_VERSION).is_some_and(|oldest| asked < oldest) {
-        return Err(ApiError::bad(format!(
+    if asked < parts(answer::MIN_API_VERSION) {
+        return Err(ApiError::bad_as_text(format!(
             "client version {version} is too old. Minimum supported API version is {}, please upgrade your client to a newer version",
             answer::MIN_API_VERSION
         )));
@@ -184,12 +190,15 @@ mod tests {
             ("/v1.41/containers/json", vec!["containers", "json"]),
             ("/containers/json", vec!["containers", "json"]),
             ("/v1.12/info", vec!["info"]),
+            ("/v01.41/version", vec!["version"]),
             ("/version", vec!["version"]),
             ("/volumes", vec!["volumes"]),
         ] {
             assert_eq!(segments(path).unwrap(), words, "{path}");
         }
-        assert_eq!(segments("/v1.42/info").unwrap_err().status(), 400);
+        for path in ["/v1.42/info", "/v9/info", "/v1.41.1/info", "/v1./info", "/v1/info"] {
+            assert_eq!(segments(path).unwrap_err().status(), 400, "{path}");
+        }
         assert!(segments("/v1.11/info").unwrap_err().to_string().contains("too old"));
     }
 

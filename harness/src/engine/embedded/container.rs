@@ -55,6 +55,8 @@ pub struct Container {
     pub error: String,
     /// Its log.
     pub log: Arc<Log>,
+    /// What is wrong with the options of its log, which is told when it is started.
+    pub log_error: Option<String>,
     /// Time that the pacer has spent on it.
     pub busy_ns: Arc<AtomicU64>,
     /// What waiters look at.
@@ -96,7 +98,8 @@ impl Container {
             host_config: spec.host_config,
             lifecycle: Lifecycle::new(spec.policy),
             error: String::new(),
-            log: Arc::new(Log::new(path, spec.rotation, spec.tty)),
+            log_error: spec.rotation.as_ref().err().cloned(),
+            log: Arc::new(Log::new(path, spec.rotation.unwrap_or_default(), spec.tty)),
             busy_ns: Arc::default(),
             changes: watch::Sender::default(),
             id,

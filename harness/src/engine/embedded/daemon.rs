@@ -111,17 +111,17 @@ impl Daemon {
     pub fn create(&self, name: &str, spec: Spec) -> Result<String, ApiError> {
         let mut table = self.table();
         let Some(image) = table.images.find(&spec.image).cloned() else {
-            return Err(ApiError::not_found(format!("No such image: {}", super::images::with_tag(&spec.image))));
+            return Err(super::images::missing(&spec.image));
         };
         if spec.command.iter().all(String::is_empty) {
             return Err(ApiError::bad("No command specified"));
         }
-        let name = match name.strip_prefix('/').unwrap_or(name) {
-            "" => random_name(),
-            given => {
-                check_name(name, given)?;
-                given.to_owned()
-            }
+        let name = if name.is_empty() {
+            random_name()
+        } else {
+            let given = name.strip_prefix('/').unwrap_or(name);
+            check_name(name, given)?;
+            given.to_owned()
         };
         table.check_free(&name)?;
         let id = new_id();
@@ -183,7 +183,7 @@ impl Daemon {
         };
         match status {
             Status::Restarting => drop(self.on(key, Input::CancelRestart)),
-            status if !status.is_up() => return Err(ApiError::new(StatusCode::NOT_MODIFIED, "")),
+            status if !status.is_up() => return Err(ApiError::not_modified()),
             _ => {
                 let before = *changes.borrow_and_update();
                 let _ = self.on(key, Input::Signal { signal, to_end: true });
@@ -226,7 +226,9 @@ impl Daemon {
     pub async fn kill(self: &Arc<Self>, reference: &str, signal: Signal) -> Result<(), ApiError> {
         let (key, id, mut changes) = {
             let mut table = self.table();
-            let container = table.find(reference)?;
+            let container = table.find(reference).map_err(|error| {
+                ApiError::new(error.status(), format!("Cannot kill container: {reference}: {error}"))
+            })?;
             (container.key, container.id.clone(), container.changes.subscribe())
         };
         let before = *changes.borrow_and_update();
@@ -396,6 +398,9 @@ impl Daemon {
     }
 
     fn run(&self, container: &Container, run: u64) -> Result<(), (i64, String)> {
+        if let Some(error) = &container.log_error {
+            return Err((NOT_STARTED, format!("failed to initialize logging driver: {error}")));
+        }
         let workload = container
             .workload
             .clone()
@@ -414,7 +419,7 @@ impl Daemon {
         let mut table = self.table();
         let id = table.get_mut(key).map(|container| container.id.clone()).unwrap_or_default();
         match refusal {
-            Refusal::Already => ApiError::new(StatusCode::NOT_MODIFIED, ""),
+            Refusal::Already => ApiError::not_modified(),
             Refusal::NotRunning => ApiError::conflict(format!("Container {id} is not running")),
             Refusal::AlreadyPaused => ApiError::conflict(format!("Container {id} is already paused")),
             Refusal::NotPaused => ApiError::internal(format!("Container {id} is not paused")),
@@ -425,7 +430,8 @@ impl Daemon {
         }
     }
 
-    fn tell(&self, container: &Container, action: &'static str, detail: Detail) {
+    /// Tells an event of a container.
+    pub fn tell(&self, container: &Container, action: &'static str, detail: Detail) {
         let mut attributes = container.attributes();
         match detail {
             Detail::None => {}

@@ -3,6 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::api::answer::ApiError;
+
 /// The image that is always there.
 pub const BUILT_IN: &str = "leaksoak-workload:embedded";
 
@@ -84,6 +86,59 @@ pub fn with_tag(name: &str) -> String {
     if has_tag { name.to_owned() } else { format!("{name}:latest") }
 }
 
+/// Why an image is not there: nobody has it, or its name is none.
+#[must_use]
+pub fn missing(reference: &str) -> ApiError {
+    match check_name(reference) {
+        Ok(()) => ApiError::not_found(format!("No such image: {}", with_tag(reference))),
+        Err(reason) => ApiError::bad(reason),
+    }
+}
+
+/// Checks `name[:tag]`.
+///
+/// # Errors
+/// It is none; in Docker's words.
+pub fn check_name(reference: &str) -> Result<(), &'static str> {
+    let last = reference.rfind('/').map_or(0, |at| at + 1);
+    let (name, tag) = match reference[last..].find(':') {
+        Some(at) => (&reference[..last + at], Some(&reference[last + at + 1..])),
+        None => (reference, None),
+    };
+    let is_part = |part: &str| {
+        let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let mut chars = part.chars();
+        ends(part.chars().next())
+            && ends(part.chars().next_back())
+            && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-'))
+    };
+    // The host of a registry may be in capitals, and have a port.
+    let is_host = |part: &str| {
+        (part.contains(['.', ':']) || part == "localhost")
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'))
+            && part.starts_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    let is_name = |name: &str| match name.split_once('/') {
+        Some((host, rest)) if is_host(host) => rest.split('/').all(is_part),
+        _ => name.split('/').all(is_part),
+    };
+    if !is_name(name) && is_name(&name.to_ascii_lowercase()) {
+        return Err("invalid reference format: repository name must be lowercase");
+    }
+    if !is_name(name) || !tag.is_none_or(is_tag) {
+        return Err("invalid reference format");
+    }
+    Ok(())
+}
+
+/// Whether it may stand behind a name's colon.
+#[must_use]
+pub fn is_tag(tag: &str) -> bool {
+    (1..=128).contains(&tag.len())
+        && !tag.starts_with(['.', '-'])
+        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
 /// The id of what hashes so.
 #[must_use]
 pub fn id_of(hash: Sha256) -> String {
@@ -108,6 +163,17 @@ mod tests {
         }
         assert!(images.find("reg.io:5000/two:v1").is_some());
         assert!(images.find("reg.io:5000/two").is_none() && images.find("xyz").is_none() && images.find("").is_none());
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_in_docker_s_words() {
+        for name in ["a", "a:b", "a/b-c_d.e:V1.0", "reg.io:5000/two:v1", "LOCAL.io/x", "localhost/x", "sha256:0123"] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "a b", "../../etc", "a:", "a:b c", "/a", "a/", "a//b", "-a", "a:.b", "\u{e4}"] {
+            assert_eq!(check_name(name), Err("invalid reference format"), "{name}");
+        }
+        assert!(check_name("UPPER").unwrap_err().ends_with("must be lowercase"));
     }
 
     #[test]

@@ -252,7 +252,7 @@ impl Lifecycle {
                 self.status = Status::Running;
                 Ok(vec![Release, Tell("unpause", Detail::None)])
             }
-            (Input::Unpause, Status::Running) => Err(Refusal::NotPaused),
+            (Input::Unpause, _) => Err(Refusal::NotPaused),
             (Input::Ended { run, exit_code }, status) if status.is_up() && run == self.runs => {
                 Ok(self.ended(exit_code, now_ns))
             }
@@ -262,7 +262,7 @@ impl Lifecycle {
             }
             // Of a run that is over, or of a restart that was cancelled.
             (Input::Ended { .. } | Input::RestartDue { .. } | Input::CancelRestart, _) => Ok(Vec::new()),
-            (Input::Signal { .. } | Input::Pause | Input::Unpause, _) => Err(Refusal::NotRunning),
+            (Input::Signal { .. } | Input::Pause, _) => Err(Refusal::NotRunning),
         }
     }
 

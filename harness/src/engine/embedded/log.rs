@@ -8,7 +8,8 @@
 //! When the disk is full, the lines of the batch are lost and counted, and no torn record stays behind.
 //!
 //! Layout and rotation are those of Docker 20.10's json-file driver: `<id>-json.log`, then `.1`, `.2` and so on, the oldest
-//! removed; a record begins a new file when the old one has reached `max-size`; with `max-file=1` the file is truncated.
+//! removed; a record begins a new file when the old one has reached `max-size`. With `max-file=1` there is a `.1` too, which
+//! nobody who begins to read looks into.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -147,7 +148,7 @@ impl Log {
     /// A file cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
         self.end_run();
-        for path in (0..self.kept_files()).map(|number| self.numbered(number)) {
+        for path in (0..self.kept_files().max(2)).map(|number| self.numbered(number)) {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -188,15 +189,11 @@ impl Inner {
     fn rotate(&mut self, log: &Log) -> io::Result<()> {
         let Some(old) = self.live.clone() else { return Ok(()) };
         let kept = log.kept_files();
-        for number in (1..kept).rev() {
+        for number in (1..kept.max(2)).rev() {
             match fs::rename(log.numbered(number - 1), log.numbered(number)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-        }
-        if kept == 1 {
-            // What a reader has not read of it yet is gone, as with the real engine.
-            old.empty()?;
         }
         let file = OpenOptions::new().read(true).append(true).create(true).open(&log.path)?;
         let live = self.add_live(file, 0);

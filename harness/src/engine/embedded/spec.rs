@@ -10,6 +10,9 @@ use rustix::process::Signal;
 use serde_json::{Map, Value};
 
 use super::api::answer::ApiError;
+use super::api::describe::HOST_CONFIG as HOST_CONFIG_DEFAULTS;
+use super::api::filters::kind;
+use super::api::parameters::go_words;
 use super::lifecycle::RestartPolicy;
 use super::log::Rotation;
 use super::signal;
@@ -40,8 +43,8 @@ pub struct Spec {
     pub auto_remove: bool,
     /// When it is started again.
     pub policy: RestartPolicy,
-    /// Of its log.
-    pub rotation: Rotation,
+    /// Of its log, or what is wrong with its options.
+    pub rotation: Result<Rotation, String>,
     /// The rest of `Config`, as given.
     pub config: Map<String, Value>,
     /// `HostConfig`, as given.
@@ -55,24 +58,28 @@ impl Spec {
     /// As Docker answers: 500 for what is no JSON or of a wrong type, 400 for what makes no sense; 501 for what is not
     /// done here.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Err(ApiError::internal("EOF"));
-        }
-        let mut config: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| ApiError::internal(error.to_string()))?;
+        let mut config = object(body)?;
         let host_config = match config.remove("HostConfig") {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(host_config)) => host_config,
-            Some(other) => return Err(wrong_type("HostConfig", &other, "HostConfig")),
+            Some(other) => return Err(wrong_type(CONFIG, "HostConfig", &other, "container.HostConfig")),
         };
+        check_types(&host_config)?;
         config.remove("NetworkingConfig");
         if config.is_empty() {
             return Err(ApiError::bad("Config cannot be empty in order to create a container"));
         }
-        let image = text(&config, "Image")?;
+        check_environment(&config)?;
+        let directory = text(CONFIG, &config, "WorkingDir")?;
+        if !directory.is_empty() && !directory.starts_with('/') {
+            return Err(ApiError::bad(format!(
+                "the working directory '{directory}' is invalid, it needs to be an absolute path"
+            )));
+        }
+        let image = text(CONFIG, &config, "Image")?;
         let entrypoint = words(&config, "Entrypoint")?;
         let command: Vec<String> = entrypoint.into_iter().chain(words(&config, "Cmd")?).collect();
-        let stop_signal = match text(&config, "StopSignal")?.as_str() {
+        let stop_signal = match text(CONFIG, &config, "StopSignal")?.as_str() {
             "" => Signal::TERM,
             name => signal::parse(name).ok_or_else(|| ApiError::bad(format!("Invalid signal: {name}")))?,
         };
@@ -81,10 +88,10 @@ impl Spec {
             workload: workload(&command),
             command,
             labels: labels(&config)?,
-            tty: flag(&config, "Tty")?,
+            tty: flag(CONFIG, &config, "Tty")?,
             stop_signal,
-            stop_timeout_s: number(&config, "StopTimeout")?.unwrap_or(STOP_TIMEOUT_S),
-            auto_remove: flag(&host_config, "AutoRemove")?,
+            stop_timeout_s: number(CONFIG, &config, "StopTimeout")?.unwrap_or(STOP_TIMEOUT_S),
+            auto_remove: flag(HOST_CONFIG, &host_config, "AutoRemove")?,
             policy: policy(&host_config)?,
             rotation: rotation(&host_config)?,
             config,
@@ -134,9 +141,14 @@ fn workload(command: &[String]) -> Result<Workload, String> {
 }
 
 fn policy(host_config: &Map<String, Value>) -> Result<RestartPolicy, ApiError> {
-    let Some(Value::Object(policy)) = host_config.get("RestartPolicy") else { return Ok(RestartPolicy::No) };
-    let most = number(policy, "MaximumRetryCount")?.unwrap_or(0);
-    let name = text(policy, "Name")?;
+    const POLICY: &str = "RestartPolicy.HostConfig.RestartPolicy";
+    let policy = match host_config.get("RestartPolicy") {
+        None | Some(Value::Null) => return Ok(RestartPolicy::No),
+        Some(Value::Object(policy)) => policy,
+        Some(other) => return Err(wrong_type(HOST_CONFIG, "RestartPolicy", other, "container.RestartPolicy")),
+    };
+    let most = number(POLICY, policy, "MaximumRetryCount")?.unwrap_or(0);
+    let name = text(POLICY, policy, "Name")?;
     if most != 0 && name != "on-failure" {
         return Err(ApiError::bad(format!("maximum retry count cannot be used with restart policy '{name}'")));
     }
@@ -151,35 +163,54 @@ fn policy(host_config: &Map<String, Value>) -> Result<RestartPolicy, ApiError> {
     }
 }
 
-fn rotation(host_config: &Map<String, Value>) -> Result<Rotation, ApiError> {
-    let mut rotation = Rotation { max_size: None, max_file: 1 };
-    let Some(Value::Object(log)) = host_config.get("LogConfig") else { return Ok(rotation) };
-    let driver = text(log, "Type")?;
+/// What of it is wrong in itself is told at once; what its values say, when the container is started.
+fn rotation(host_config: &Map<String, Value>) -> Result<Result<Rotation, String>, ApiError> {
+    const LOG: &str = "LogConfig.HostConfig.LogConfig";
+    let log = match host_config.get("LogConfig") {
+        None | Some(Value::Null) => return Ok(Ok(Rotation::default())),
+        Some(Value::Object(log)) => log,
+        Some(other) => return Err(wrong_type(HOST_CONFIG, "LogConfig", other, "container.LogConfig")),
+    };
+    let driver = text(LOG, log, "Type")?;
     if !matches!(driver.as_str(), "" | "json-file") {
         return Err(ApiError::unsupported(format!("the log driver {driver:?}; there is json-file")));
     }
-    let Some(Value::Object(options)) = log.get("Config") else { return Ok(rotation) };
+    let options = match log.get("Config") {
+        None | Some(Value::Null) => return Ok(Ok(Rotation::default())),
+        Some(Value::Object(options)) => options,
+        Some(other) => return Err(wrong_type(LOG, "Config", other, "map[string]string")),
+    };
     for (name, value) in options {
-        let value = value.as_str().ok_or_else(|| wrong_type("LogConfig.Config", value, "string"))?;
+        if !value.is_string() {
+            return Err(wrong_type(LOG, "Config", value, "string"));
+        }
         match name.as_str() {
-            "max-size" => {
-                let size = human_size(value).filter(|size| *size > 0);
-                rotation.max_size =
-                    Some(size.ok_or_else(|| ApiError::bad(format!("max-size must be a positive number: {value:?}")))?);
-            }
-            "max-file" => {
-                let files = value.parse().ok().filter(|files| *files > 0);
-                rotation.max_file =
-                    files.ok_or_else(|| ApiError::bad(format!("max-file cannot be less than 1: {value:?}")))?;
-            }
+            "max-size" | "max-file" => {}
             "compress" | "labels" | "labels-regex" | "env" | "env-regex" | "tag" => {
                 return Err(ApiError::unsupported(format!("the log option {name}")));
             }
             _ => return Err(ApiError::bad(format!("unknown log opt '{name}' for json-file log driver"))),
         }
     }
-    if rotation.max_file > 1 && rotation.max_size.is_none() {
-        return Err(ApiError::bad("max-file is set, and max-size is not"));
+    let value = |name: &str| options.get(name).and_then(Value::as_str);
+    Ok(limits(value("max-size"), value("max-file")))
+}
+
+fn limits(max_size: Option<&str>, max_file: Option<&str>) -> Result<Rotation, String> {
+    let mut rotation = Rotation { max_size: None, max_file: 1 };
+    if let Some(text) = max_size {
+        match human_size(text) {
+            None => return Err(format!("invalid size: '{text}'")),
+            Some(0) => return Err("max-size must be a positive number".to_owned()),
+            Some(bytes) => rotation.max_size = Some(bytes),
+        }
+    }
+    if let Some(text) = max_file {
+        let files: i64 = text.parse().map_err(|error| go_words("Atoi", text, &error))?;
+        if files < 1 {
+            return Err("max-file cannot be less than 1".to_owned());
+        }
+        rotation.max_file = u32::try_from(files).unwrap_or(u32::MAX);
     }
     Ok(rotation)
 }
@@ -214,61 +245,109 @@ fn labels(config: &Map<String, Value>) -> Result<BTreeMap<String, String>, ApiEr
             .iter()
             .map(|(key, value)| match value {
                 Value::String(value) => Ok((key.clone(), value.clone())),
-                other => Err(wrong_type("Labels", other, "string")),
+                other => Err(wrong_type(CONFIG, "Labels", other, "string")),
             })
             .collect(),
-        Some(other) => Err(wrong_type("Labels", other, "map[string]string")),
+        Some(other) => Err(wrong_type(CONFIG, "Labels", other, "map[string]string")),
     }
 }
 
-fn text(object: &Map<String, Value>, key: &str) -> Result<String, ApiError> {
+fn check_environment(config: &Map<String, Value>) -> Result<(), ApiError> {
+    let variables = match config.get("Env") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(variables)) => variables,
+        Some(other) => return Err(wrong_type(CONFIG, "Env", other, "[]string")),
+    };
+    for variable in variables {
+        match variable.as_str() {
+            None => return Err(wrong_type(CONFIG, "Env", variable, "string")),
+            Some(text) if text.is_empty() || text.starts_with('=') => {
+                return Err(ApiError::bad(format!("invalid environment variable: {text}")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Checks that what is taken and shown again has the types that it is shown with.
+fn check_types(host_config: &Map<String, Value>) -> Result<(), ApiError> {
+    for (key, value) in host_config {
+        let wanted = match (HOST_CONFIG_DEFAULTS.get(key), value) {
+            (_, Value::Null) | (None, _) => continue,
+            (Some(Value::Bool(_)), value) if !value.is_boolean() => "bool",
+            (Some(Value::String(_)), value) if !value.is_string() => "string",
+            (Some(Value::Number(_)), value) if !value.is_i64() => "int64",
+            (Some(_), _) => continue,
+        };
+        return Err(wrong_type(HOST_CONFIG, key, value, wanted));
+    }
+    Ok(())
+}
+
+/// Go's path of a key of the body, and of one of its `HostConfig`.
+const CONFIG: &str = "ContainerConfigWrapper";
+const HOST_CONFIG: &str = "HostConfig.HostConfig";
+
+fn text(within: &str, object: &Map<String, Value>, key: &str) -> Result<String, ApiError> {
     match object.get(key) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(other) => Err(wrong_type(key, other, "string")),
+        Some(other) => Err(wrong_type(within, key, other, "string")),
     }
 }
 
-fn flag(object: &Map<String, Value>, key: &str) -> Result<bool, ApiError> {
+fn flag(within: &str, object: &Map<String, Value>, key: &str) -> Result<bool, ApiError> {
     match object.get(key) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
-        Some(other) => Err(wrong_type(key, other, "bool")),
+        Some(other) => Err(wrong_type(within, key, other, "bool")),
     }
 }
 
-fn number(object: &Map<String, Value>, key: &str) -> Result<Option<i64>, ApiError> {
+fn number(within: &str, object: &Map<String, Value>, key: &str) -> Result<Option<i64>, ApiError> {
     match object.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or_else(|| wrong_type(key, value, "int")),
+        Some(value) => value.as_i64().map(Some).ok_or_else(|| wrong_type(within, key, value, "int")),
     }
 }
 
 /// A list of words, or one word.
 fn words(config: &Map<String, Value>, key: &str) -> Result<Vec<String>, ApiError> {
+    let wrong = |value: &Value| wrong_type(CONFIG, key, value, "string");
     match config.get(key) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(word)) => Ok(vec![word.clone()]),
-        Some(Value::Array(words)) => words
-            .iter()
-            .map(|word| word.as_str().map(str::to_owned).ok_or_else(|| wrong_type(key, word, "string")))
-            .collect(),
-        Some(other) => Err(wrong_type(key, other, "[]string")),
+        Some(list @ Value::Array(words)) => {
+            let words: Option<Vec<String>> = words.iter().map(|word| word.as_str().map(str::to_owned)).collect();
+            words.ok_or_else(|| wrong(list))
+        }
+        Some(other) => Err(wrong(other)),
+    }
+}
+
+/// The object that a body begins with; what follows it nobody reads.
+fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::Deserializer::from_slice(body).into_iter::<Value>().next() {
+        None => Err(ApiError::internal("EOF")),
+        Some(Err(error)) if error.is_eof() => Err(ApiError::internal("unexpected EOF")),
+        Some(Err(error)) => Err(ApiError::internal(error.to_string())),
+        Some(Ok(Value::Null)) => Ok(Map::new()),
+        Some(Ok(Value::Object(object))) => Ok(object),
+        Some(Ok(other)) => Err(ApiError::internal(format!(
+            "json: cannot unmarshal {} into Go value of type runconfig.ContainerConfigWrapper",
+            kind(&other)
+        ))),
     }
 }
 
 /// In the words of Go's decoder, which Docker passes on.
-fn wrong_type(key: &str, value: &Value, wanted: &str) -> ApiError {
-    let got = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
+fn wrong_type(within: &str, key: &str, value: &Value, wanted: &str) -> ApiError {
+    // A number that is none of Go's whole ones is told with its digits.
+    let number = value.as_f64().filter(|_| wanted.starts_with("int")).map_or(String::new(), |_| format!(" {value}"));
     ApiError::internal(format!(
-        "json: cannot unmarshal {got} into Go struct field ContainerConfigWrapper.{key} of type {wanted}"
+        "json: cannot unmarshal {}{number} into Go struct field {within}.{key} of type {wanted}",
+        kind(value)
     ))
 }
 
@@ -291,7 +370,7 @@ mod tests {
             .unwrap();
             let workload = spec.workload.unwrap();
             assert_eq!((workload.container.as_str(), workload.pace), ("c01", Pace::steady(10.0)));
-            assert_eq!(spec.rotation, Rotation { max_size: Some(1_000_000), max_file: 3 });
+            assert_eq!(spec.rotation.unwrap(), Rotation { max_size: Some(1_000_000), max_file: 3 });
         }
     }
 
@@ -321,11 +400,28 @@ mod tests {
                 400,
                 "unknown log opt 'x'",
             ),
-            (r#"{"Image":"i","HostConfig":{"LogConfig":{"Config":{"max-size":"-1"}}}}"#, 400, "max-size"),
+            (r#"{"Image":"i","HostConfig":{"Memory":"64m"}}"#, 500, "HostConfig.HostConfig.Memory of type int64"),
+            ("null", 400, "Config cannot be empty"),
+            ("[]", 500, "cannot unmarshal array into Go value"),
             (r#"{"Image":"i","HostConfig":{"RestartPolicy":{"Name":"sometimes"}}}"#, 400, "invalid restart policy"),
         ] {
             let (got, said) = parse(body).unwrap_err();
             assert!(got == status && said.contains(words), "{body}: {got} {said}");
+        }
+    }
+
+    #[test]
+    fn what_a_log_option_says_is_checked_when_it_is_started() {
+        for (size, files, words) in [
+            ("junk", "1", "invalid size: 'junk'"),
+            ("0", "1", "max-size must be a positive number"),
+            ("1k", "0", "max-file cannot be less than 1"),
+            ("1k", "x", "strconv.Atoi: parsing \"x\": invalid syntax"),
+        ] {
+            let body = format!(
+                r#"{{"Image":"i","HostConfig":{{"LogConfig":{{"Config":{{"max-size":"{size}","max-file":"{files}"}}}}}}}}"#
+            );
+            assert_eq!(parse(&body).unwrap().rotation.unwrap_err(), words);
         }
     }
 

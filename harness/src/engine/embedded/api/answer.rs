@@ -28,12 +28,25 @@ pub type Answer = Response<Body>;
 pub struct ApiError {
     status: StatusCode,
     message: String,
+    /// Told as text: Docker tells clients so that are too old for its JSON.
+    is_text: bool,
 }
 
 impl ApiError {
     /// With the status that Docker has for it.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), is_text: false }
+    }
+
+    /// 304: it is so already.
+    #[must_use]
+    pub fn not_modified() -> Self {
+        Self::new(StatusCode::NOT_MODIFIED, "")
+    }
+
+    /// 400, as text.
+    pub fn bad_as_text(message: impl Into<String>) -> Self {
+        Self { is_text: true, ..Self::bad(message) }
     }
 
     /// 400.
@@ -77,7 +90,11 @@ impl fmt::Display for ApiError {
 
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
-        json_with(error.status, &json!({ "message": error.message }))
+        match error.status {
+            StatusCode::NOT_MODIFIED => status(error.status),
+            code if error.is_text => with(code, Some("text/plain; charset=utf-8"), full(error.message + "\n")),
+            code => json_with(code, &json!({ "message": error.message })),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer, ApiError};
 use super::describe;
 use super::filters::{Filters, name_matches};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, wrong_number};
 use crate::clock::unix_ns;
 use crate::engine::embedded::container::{Changes, Container};
 use crate::engine::embedded::daemon::{Daemon, Table};
@@ -29,7 +29,10 @@ pub(super) fn list(daemon: &Daemon, parameters: &Parameters) -> Result<Answer, A
     let limit = usize::try_from(parameters.number("limit")?.unwrap_or(0)).unwrap_or(0);
     let mut table = daemon.table();
     let bound = |table: &mut Table, key| match filters.values(key).first() {
-        Some(reference) => table.find(reference).map(|container| Some(container.key)),
+        Some(reference) => match table.find(reference) {
+            Ok(container) => Ok(Some(container.key)),
+            Err(error) => Err(ApiError::new(error.status(), format!("no such container {reference}"))),
+        },
         None => Ok(None),
     };
     let (before, since) = (bound(&mut table, "before")?, bound(&mut table, "since")?);
@@ -38,14 +41,9 @@ pub(super) fn list(daemon: &Daemon, parameters: &Parameters) -> Result<Answer, A
             return Err(ApiError::bad(format!("Invalid filter 'status={status}'")));
         }
     }
-    let exited = filters.values("exited").iter().map(|code| code.parse::<i64>());
-    let exited: Vec<i64> = exited.collect::<Result<_, _>>().map_err(|error| ApiError::bad(error.to_string()))?;
-    let every_state = parameters.flag("all")
-        || limit > 0
-        || filters.has("status")
-        || filters.has("exited")
-        || before.is_some()
-        || since.is_some();
+    let code = |text: &String| text.parse::<i64>().map_err(|error| wrong_number("Atoi", text, &error));
+    let exited: Vec<i64> = filters.values("exited").iter().map(code).collect::<Result<_, _>>()?;
+    let every_state = parameters.flag("all") || limit > 0 || filters.has("status");
 
     let mut listed = Vec::new();
     for container in table.youngest_first() {
@@ -83,9 +81,9 @@ fn is_named(filters: &Filters, container: &Container) -> Result<bool, ApiError> 
 }
 
 /// `GET /containers/{id}/json`
-pub(super) fn inspect(daemon: &Daemon, reference: &str) -> Result<Answer, ApiError> {
+pub(super) fn inspect(daemon: &Daemon, reference: &str, parameters: &Parameters) -> Result<Answer, ApiError> {
     let mut table = daemon.table();
-    Ok(answer::json_of(&describe::whole(table.find(reference)?)))
+    Ok(answer::json_of(&describe::whole(table.find(reference)?, parameters.flag("size"))))
 }
 
 /// `POST /containers/create`
@@ -114,7 +112,8 @@ pub(super) fn wait(daemon: &Daemon, reference: &str, parameters: &Parameters) ->
         let is_over = |now: &Changes| match condition.as_str() {
             "next-exit" => now.ends > before.ends || now.removed,
             "removed" => now.removed,
-            _ => !now.up,
+            // An end counts also if it was started again before anyone looked.
+            _ => !now.up || now.ends > before.ends,
         };
         // The sender goes only with the container, whose last word is its last state.
         let waited = async { changes.wait_for(is_over).await.map_or(before.exit_code, |now| now.exit_code) };

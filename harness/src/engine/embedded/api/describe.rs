@@ -12,7 +12,9 @@ use crate::engine::embedded::lifecycle::Status;
 use crate::engine::embedded::log::stamp;
 
 static CONFIG: LazyLock<Map<String, Value>> = LazyLock::new(|| object(include_str!("defaults/config.json")));
-static HOST_CONFIG: LazyLock<Map<String, Value>> = LazyLock::new(|| object(include_str!("defaults/host_config.json")));
+/// What `HostConfig` says where nothing was given.
+pub(in crate::engine::embedded) static HOST_CONFIG: LazyLock<Map<String, Value>> =
+    LazyLock::new(|| object(include_str!("defaults/host_config.json")));
 
 pub(super) fn object(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).expect("the defaults are JSON objects: a test reads them")
@@ -46,12 +48,12 @@ pub(super) fn summary(container: &Container, now_ns: u64, with_size: bool) -> Va
 }
 
 /// As `GET /containers/{id}/json` shows it.
-pub(super) fn whole(container: &Container) -> Value {
+pub(super) fn whole(container: &Container, with_size: bool) -> Value {
     let lifecycle = &container.lifecycle;
     let started = lifecycle.started_ns().is_some();
     let path = container.command.first().map(String::as_str).unwrap_or_default();
     let mode = network_mode(container);
-    json!({
+    let mut whole = json!({
         "Id": container.id,
         "Created": stamp::of(container.created_ns).to_string(),
         "Path": path,
@@ -75,7 +77,12 @@ pub(super) fn whole(container: &Container) -> Value {
         "Mounts": [],
         "Config": config(container),
         "NetworkSettings": network_settings(mode),
-    })
+    });
+    if with_size {
+        whole["SizeRw"] = json!(0);
+        whole["SizeRootFs"] = json!(0);
+    }
+    whole
 }
 
 fn state(container: &Container) -> Value {
@@ -127,7 +134,9 @@ fn over(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Value {
         }
         match (whole.get_mut(key), value) {
             (Some(Value::Object(into)), Value::Object(from)) => {
-                let given = from.iter().filter(|(_, value)| !value.is_null() && *value != "");
+                // `LogConfig.Type` is the only such word that has a default.
+                let is_default = |key: &str, value: &Value| value.is_null() || key == "Type" && value == "";
+                let given = from.iter().filter(|(key, value)| !is_default(key, value));
                 into.extend(given.map(|(key, value)| (key.clone(), value.clone())));
             }
             (Some(into), value) => *into = value.clone(),

@@ -17,16 +17,16 @@ use crate::clock::unix_ns;
 use crate::engine::embedded::daemon::Daemon;
 use crate::engine::embedded::events::Event;
 
-const FILTERS: [&str; 6] = ["container", "event", "image", "label", "scope", "type"];
 const FILTERS_NOT_DONE: [&str; 8] = ["config", "daemon", "network", "node", "plugin", "secret", "service", "volume"];
 
 /// Answers with what has happened since then, and what happens until then.
 pub(super) fn events(daemon: &Daemon, parameters: &Parameters) -> Result<Answer, ApiError> {
-    let filters = Filters::of(parameters, &FILTERS, &FILTERS_NOT_DONE)?;
+    let filters = Filters::of_any(parameters, &FILTERS_NOT_DONE)?;
     let (since, until) = (parameters.time("since")?, parameters.time("until")?);
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
+        let (since, until) = (parameters.get("since"), parameters.get("until"));
         return Err(ApiError::bad(format!("`since` time ({since}) cannot be after `until` time ({until})")));
     }
     let (kept, listener) = daemon.events.listen();

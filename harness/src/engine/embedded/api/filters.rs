@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::answer::ApiError;
 use super::parameters::Parameters;
@@ -13,6 +13,20 @@ use super::parameters::Parameters;
 pub struct Filters(BTreeMap<String, Vec<String>>);
 
 impl Filters {
+    /// Reads the parameter `filters`, of which keys in `not_done` are refused by their name, and others that nobody knows
+    /// are passed over.
+    ///
+    /// # Errors
+    /// It is no JSON of that shape.
+    pub fn of_any(parameters: &Parameters, not_done: &[&str]) -> Result<Self, ApiError> {
+        let text = parameters.get("filters");
+        let filters = if text.is_empty() { Self::default() } else { Self::parse(text)? };
+        match filters.0.keys().find(|key| not_done.contains(&key.as_str())) {
+            Some(key) => Err(ApiError::unsupported(format!("the filter '{key}'"))),
+            None => Ok(filters),
+        }
+    }
+
     /// Reads the parameter `filters`; every key has to be in `known`, or in `not_done`, which is refused by its name.
     ///
     /// # Errors
@@ -22,31 +36,37 @@ impl Filters {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let given: BTreeMap<String, Value> =
-            serde_json::from_str(text).map_err(|error| ApiError::internal(error.to_string()))?;
-        let mut filters = BTreeMap::new();
-        for (key, values) in given {
+        let filters = Self::parse(text)?;
+        for key in filters.0.keys() {
             if not_done.contains(&key.as_str()) {
                 return Err(ApiError::unsupported(format!("the filter '{key}'")));
             }
             if !known.contains(&key.as_str()) {
                 return Err(ApiError::bad(format!("Invalid filter '{key}'")));
             }
-            let values = match values {
-                Value::Array(values) => values.into_iter().map(|value| value.as_str().map(str::to_owned)).collect(),
-                Value::Object(values) => values
-                    .into_iter()
-                    .filter(|(_, on)| on != &Value::Bool(false))
-                    .map(|(value, _)| Some(value))
-                    .collect(),
+        }
+        Ok(filters)
+    }
+
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        let given = serde_json::from_str(text).map_err(|error| ApiError::internal(error.to_string()))?;
+        let wrong = |value: &Value, wanted| {
+            ApiError::internal(format!("json: cannot unmarshal {} into Go value of type {wanted}", kind(value)))
+        };
+        let given: Map<String, Value> = match given {
+            Value::Object(given) => given,
+            Value::Null => Map::new(),
+            other => return Err(wrong(&other, "map[string]map[string]bool")),
+        };
+        let mut filters = BTreeMap::new();
+        for (key, values) in given {
+            let words: Option<Vec<String>> = match &values {
+                Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
+                // Whatever they are set to, as in Docker.
+                Value::Object(values) => Some(values.keys().cloned().collect()),
                 _ => None,
             };
-            let values: Option<Vec<String>> = values;
-            filters.insert(
-                key,
-                values
-                    .ok_or_else(|| ApiError::internal("json: cannot unmarshal filters: a list of strings is needed"))?,
-            );
+            filters.insert(key, words.ok_or_else(|| wrong(&values, "map[string]bool"))?);
         }
         Ok(Self(filters))
     }
@@ -75,6 +95,19 @@ impl Filters {
             Some((key, value)) => labels.get(key).is_some_and(|got| got == value),
             None => labels.contains_key(wanted),
         })
+    }
+}
+
+/// As Go names the kinds of JSON.
+#[must_use]
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 

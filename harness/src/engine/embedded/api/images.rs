@@ -14,13 +14,21 @@ use super::parameters::Parameters;
 use crate::clock::unix_ns;
 use crate::engine::embedded::daemon::Daemon;
 use crate::engine::embedded::events::Event;
-use crate::engine::embedded::images::{Image, id_of, with_tag};
+use crate::engine::embedded::images::{Image, check_name, id_of, is_tag, missing, with_tag};
 use crate::engine::embedded::log::stamp;
+
+/// A block of a tar archive.
+const BLOCK_BYTES: usize = 512;
 
 /// `GET /images/json`
 pub(super) fn list(daemon: &Daemon, parameters: &Parameters) -> Result<Answer, ApiError> {
     let filters = Filters::of(parameters, &["reference", "dangling"], &["before", "label", "since"])?;
-    let dangling = filters.values("dangling").first().map(|value| matches!(value.as_str(), "1" | "true"));
+    let dangling = match filters.values("dangling").first().map(String::as_str) {
+        None => None,
+        Some("1" | "true") => Some(true),
+        Some("0" | "false") => Some(false),
+        Some(other) => return Err(ApiError::bad(format!("Invalid filter 'dangling=[{other}]'"))),
+    };
     let table = daemon.table();
     let images: Vec<Value> = table
         .images
@@ -29,13 +37,28 @@ pub(super) fn list(daemon: &Daemon, parameters: &Parameters) -> Result<Answer, A
         .filter(|image| {
             // A name without a tag stands for all its tags.
             let is = |wanted: &str, tag: &String| {
-                tag == wanted || tag.rsplit_once(':').is_some_and(|(name, _)| name == wanted)
+                matches_pattern(wanted, tag)
+                    || tag.rsplit_once(':').is_some_and(|(name, _)| matches_pattern(wanted, name))
             };
             filters.any("reference", |wanted| image.tags.iter().any(|tag| is(wanted, tag)))
         })
         .map(summary)
         .collect();
     Ok(answer::json_of(&Value::Array(images)))
+}
+
+/// Whether `*` in `pattern`, which stands for anything but a slash, can be filled so that it is `text`.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            let end = rest.find('/').unwrap_or(rest.len());
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| at <= end && matches_pattern(tail, &rest[at..]))
+        }),
+    }
 }
 
 fn summary(image: &Image) -> Value {
@@ -49,7 +72,8 @@ fn summary(image: &Image) -> Value {
 pub(super) fn inspect(daemon: &Daemon, name: &str) -> Result<Answer, ApiError> {
     let table = daemon.table();
     let Some(image) = table.images.find(name) else {
-        return Err(ApiError::not_found(format!("no such image: {name}: No such image: {}", with_tag(name))));
+        let error = missing(name);
+        return Err(ApiError::new(error.status(), format!("no such image: {name}: {error}")));
     };
     let config = describe::image_config();
     Ok(answer::json_of(&json!({
@@ -78,12 +102,16 @@ pub(super) async fn create(
     if parameters.get("fromSrc") != "-" {
         return Err(ApiError::unsupported("an import from elsewhere than the request's body (fromSrc=-)"));
     }
-    let (id, size) = weigh(request.into_body()).await?;
     let name = match (parameters.get("repo"), parameters.get("tag")) {
         ("", _) => None,
         (repo, "") => Some(with_tag(repo)),
+        (_, tag) if !is_tag(tag) => return Err(ApiError::bad("invalid tag format")),
         (repo, tag) => Some(format!("{repo}:{tag}")),
     };
+    if let Some(name) = &name {
+        check_name(name).map_err(ApiError::bad)?;
+    }
+    let (id, size) = weigh(request.into_body()).await?;
     add(daemon, &id, name.as_deref(), size, "import");
     Ok(progress(&[json!({ "status": id })]))
 }
@@ -98,7 +126,7 @@ pub(super) async fn load(daemon: &Daemon, request: Request<Incoming>) -> Result<
 /// `DELETE /images/{name}`
 pub(super) fn remove(daemon: &Daemon, name: &str) -> Result<Answer, ApiError> {
     let mut table = daemon.table();
-    let no_such = || ApiError::not_found(format!("No such image: {}", with_tag(name)));
+    let no_such = || missing(name);
     let image = table.images.find(name).ok_or_else(no_such)?.clone();
     if let Some(container) = table.youngest_first().find(|container| container.image_id == image.id) {
         return Err(ApiError::conflict(format!(
@@ -119,18 +147,36 @@ pub(super) fn remove(daemon: &Daemon, name: &str) -> Result<Answer, ApiError> {
 }
 
 async fn weigh(mut body: Incoming) -> Result<(String, u64), ApiError> {
-    let (mut hash, mut size) = (Sha256::new(), 0);
+    let (mut hash, mut size, mut head) = (Sha256::new(), 0, Vec::with_capacity(BLOCK_BYTES));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| ApiError::internal(format!("the archive broke off: {error}")))?;
         if let Some(bytes) = frame.data_ref() {
             hash.update(bytes);
             size += bytes.len() as u64;
+            let missing = BLOCK_BYTES - head.len();
+            head.extend_from_slice(&bytes[..missing.min(bytes.len())]);
         }
     }
-    if size == 0 {
-        return Err(ApiError::internal("the archive is empty"));
+    if !begins_an_archive(&head) {
+        return Err(ApiError::internal("Error processing tar file(exit status 1): unexpected EOF"));
     }
     Ok((id_of(hash), size))
+}
+
+/// Whether a tar archive begins so, or one that was compressed.
+fn begins_an_archive(head: &[u8]) -> bool {
+    const COMPRESSED: [&[u8]; 4] =
+        [&[0x1f, 0x8b], b"BZh", &[0xfd, b'7', b'z', b'X', b'Z', 0], &[0x28, 0xb5, 0x2f, 0xfd]];
+    if COMPRESSED.iter().any(|magic| head.starts_with(magic)) {
+        return true;
+    }
+    head.len() == BLOCK_BYTES && {
+        let header = tar::Header::from_byte_slice(head);
+        // The field of the sum itself counts as spaces.
+        let others = head[..148].iter().chain(&head[156..]);
+        let sum = others.fold(8 * 32, |sum: u32, byte| sum + u32::from(*byte));
+        head.iter().all(|byte| *byte == 0) || header.cksum().is_ok_and(|told| told == sum)
+    }
 }
 
 fn add(daemon: &Daemon, id: &str, name: Option<&str>, size: u64, action: &'static str) {

@@ -1,5 +1,7 @@
 //! The parameters of a request, read as Docker reads them.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use leaksoak_strategies::docker_api::timestamp::Timestamp;
 
 use super::answer::ApiError;
@@ -40,37 +42,41 @@ impl Parameters {
     pub fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         match self.get(name) {
             "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| syntax("Atoi", text)),
+            text => text.parse().map(Some).map_err(|error| wrong_number("Atoi", text, &error)),
         }
     }
 
-    /// Seconds since the Unix epoch with up to nine digits of fraction, where they are given and not 0.
+    /// Seconds since the Unix epoch with up to nine digits of fraction, where they are given and not just `0`.
     ///
     /// # Errors
     /// They are none.
     pub fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let text = self.get(name);
-        if text.is_empty() {
+        if matches!(text, "" | "0") {
             return Ok(None);
         }
-        let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let whole: i64 = seconds.parse().map_err(|_| syntax("ParseInt", seconds))?;
-        let nanos = match fraction {
-            "" => 0,
-            digits => {
-                let number: i64 = digits.parse().map_err(|_| syntax("ParseInt", digits))?;
-                let missing = u32::try_from(9_usize.saturating_sub(digits.len())).unwrap_or(0);
-                number.checked_mul(10_i64.pow(missing)).unwrap_or(i64::MAX)
-            }
-        };
-        let time = whole.saturating_mul(1_000_000_000).saturating_add(nanos);
-        Ok((time != 0).then(|| Timestamp::from_unix_nanos(time)))
+        let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let number = |digits: &str| digits.parse::<i64>().map_err(|error| wrong_number("ParseInt", digits, &error));
+        let whole = number(seconds)?;
+        let missing = u32::try_from(9_usize.saturating_sub(fraction.len())).unwrap_or(0);
+        let nanos = number(fraction)?.checked_mul(10_i64.pow(missing)).unwrap_or(i64::MAX);
+        Ok(Some(Timestamp::from_unix_nanos(whole.saturating_mul(1_000_000_000).saturating_add(nanos))))
     }
 }
 
 /// In the words of Go's parser, which Docker passes on with a 500.
-fn syntax(function: &str, text: &str) -> ApiError {
-    ApiError::internal(format!("strconv.{function}: parsing {text:?}: invalid syntax"))
+pub(super) fn wrong_number(function: &str, text: &str, error: &ParseIntError) -> ApiError {
+    ApiError::internal(go_words(function, text, error))
+}
+
+/// What Go says of a number that is none.
+#[must_use]
+pub fn go_words(function: &str, text: &str, error: &ParseIntError) -> String {
+    let why = match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    format!("strconv.{function}: parsing {text:?}: {why}")
 }
 
 #[cfg(test)]
@@ -103,6 +109,8 @@ mod tests {
         assert_eq!(time("1795519618.000000001"), Ok(Some(1_795_519_618_000_000_001)));
         assert_eq!(time("-5"), Ok(Some(-5_000_000_000)));
         assert_eq!((time(""), time("0")), (Ok(None), Ok(None)));
+        assert_eq!(time("0.0"), Ok(Some(0)));
+        assert_eq!(time("1.").unwrap_err().to_string(), "strconv.ParseInt: parsing \"\": invalid syntax");
         assert_eq!(time("abc").unwrap_err().to_string(), "strconv.ParseInt: parsing \"abc\": invalid syntax");
     }
 

@@ -18,6 +18,7 @@ use super::parameters::Parameters;
 use crate::clock::unix_ns;
 use crate::engine::embedded::container::Container;
 use crate::engine::embedded::daemon::Daemon;
+use crate::engine::embedded::lifecycle::Detail;
 use crate::engine::embedded::log::stamp;
 
 /// Distance of two readings, as Docker's.
@@ -52,7 +53,7 @@ pub(super) async fn stats(daemon: &Arc<Daemon>, reference: &str, parameters: &Pa
                 Some((Ok::<_, io::Error>(Bytes::from(format!("{reading}\n"))), Some((guard, now))))
             }
         });
-        return Ok(answer::with(StatusCode::OK, Some("application/json"), answer::streaming(readings)));
+        return Ok(answer::with(StatusCode::OK, None, answer::streaming(readings)));
     }
     let before = if parameters.flag("one-shot") || first.is_none() {
         None
@@ -104,11 +105,21 @@ fn reading(daemon: &Daemon, id: &str, before: Option<&Usage>) -> Result<(Value, 
         "storage_stats": {},
         "cpu_stats": cpu(now.as_ref()),
         "precpu_stats": cpu(before),
-        "memory_stats": {},
+        "memory_stats": if now.is_some() { memory(container) } else { json!({}) },
         "name": format!("/{}", container.name),
         "id": container.id,
     });
     Ok((value, now))
+}
+
+/// It has none of its own; clients take the keys for granted all the same.
+fn memory(container: &Container) -> Value {
+    let of_machine = || {
+        let system = rustix::system::sysinfo();
+        u64::from(system.mem_unit) * system.totalram as u64
+    };
+    let limit = container.host_config.get("Memory").and_then(Value::as_u64).filter(|limit| *limit > 0);
+    json!({ "usage": 0, "max_usage": 0, "limit": limit.unwrap_or_else(of_machine), "stats": { "cache": 0, "rss": 0 } })
 }
 
 fn cpu(usage: Option<&Usage>) -> Value {
@@ -119,9 +130,16 @@ fn cpu(usage: Option<&Usage>) -> Value {
             "throttling_data": throttling,
         });
     };
+    // One thread prints for all: its time is counted to the first processor.
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut of_each = vec![0; processors];
+    of_each[0] = usage.cpu_ns;
     let mut cpu = json!({
-        "cpu_usage": { "total_usage": usage.cpu_ns, "usage_in_kernelmode": 0, "usage_in_usermode": usage.cpu_ns },
-        "online_cpus": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        "cpu_usage": {
+            "total_usage": usage.cpu_ns, "percpu_usage": of_each, "usage_in_kernelmode": 0,
+            "usage_in_usermode": usage.cpu_ns,
+        },
+        "online_cpus": processors,
         "throttling_data": throttling,
     });
     if let Some(system_ns) = usage.system_ns {
@@ -143,6 +161,7 @@ pub(super) fn top(daemon: &Daemon, reference: &str, parameters: &Parameters) -> 
     if !container.lifecycle.status().is_up() {
         return Err(ApiError::conflict(format!("Container {} is not running", container.id)));
     }
+    daemon.tell(container, "top", Detail::None);
     let started = container.lifecycle.started_ns().map_or(String::new(), |ns| stamp::of(ns).to_string());
     // 2026-11-24T11:26:15Z: hours and minutes.
     let started = started.get(11..16).unwrap_or_default();

@@ -222,7 +222,7 @@ impl Reader {
     /// Takes the whole records of `block`, which was read at this place.
     fn take(&mut self, block: &[u8], last_newline: Option<usize>, limit: u64) -> Step {
         let Some(last_newline) = last_newline else {
-            // A record torn by a crash, or what is no record at all; or the file was emptied under us.
+            // A record torn by a crash, or what is no record at all.
             self.offset = if block.is_empty() { limit } else { self.offset + block.len() as u64 };
             return Step::Nothing;
         };

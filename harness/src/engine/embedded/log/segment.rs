@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A place in a log.
@@ -22,8 +22,6 @@ pub struct Segment {
     file: File,
     /// Bytes of whole records. Only grows.
     length: AtomicU64,
-    /// Its content was thrown away: what is read from it now belongs to another segment.
-    emptied: AtomicBool,
     /// Set when it takes no further record.
     next: OnceLock<Arc<Segment>>,
 }
@@ -32,7 +30,7 @@ impl Segment {
     /// The open `file`, which holds `length` bytes of records.
     #[must_use]
     pub fn new(number: u64, file: File, length: u64) -> Self {
-        Self { number, file, length: AtomicU64::new(length), emptied: AtomicBool::new(false), next: OnceLock::new() }
+        Self { number, file, length: AtomicU64::new(length), next: OnceLock::new() }
     }
 
     /// Its number; later segments have higher ones.
@@ -65,7 +63,7 @@ impl Segment {
         self.next.get()
     }
 
-    /// Reads up to `buffer.len()` bytes at `offset`; fewer only at its end. 0 where its content was thrown away.
+    /// Reads up to `buffer.len()` bytes at `offset`; fewer only at its end.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -79,19 +77,12 @@ impl Segment {
                 Err(error) => return Err(error),
             }
         }
-        // Asked afterwards: content that came in its place meanwhile is not to be taken for its own.
-        Ok(if self.emptied.load(Ordering::Acquire) { 0 } else { read })
+        Ok(read)
     }
 
     /// So many bytes of whole records were appended.
     pub(super) fn grow(&self, bytes: u64) {
         self.length.fetch_add(bytes, Ordering::Release);
-    }
-
-    /// Throws its content away.
-    pub(super) fn empty(&self) -> io::Result<()> {
-        self.emptied.store(true, Ordering::Release);
-        self.file.set_len(0)
     }
 
     /// It takes no further record; `next` does.
