@@ -1,7 +1,7 @@
 //! Whole runs on a real Docker engine, short ones: what they end with, and that they leave nothing.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::{Place, SCENARIO, pid, wait_until_measuring};
 use crate::proxy::Proxy;
-use crate::support::{Docker, arm_pids, eventually, leaksoak, lives, stderr};
+use crate::support::{Docker, SmallDisk, arm_pids, eventually, leaksoak, lives, stderr};
 
 #[test]
 fn clean_arms_pass_and_the_control_fails() {
@@ -230,26 +230,6 @@ fn a_full_disk_ends_the_run_and_what_was_recorded_stays_readable() {
     assert!(Command::new("cp").arg("-r").args([&out, &copy]).status().unwrap().success());
     leaksoak(&["report", copy.to_str().unwrap()]).output().unwrap();
     assert!(copy.join("summary.md").exists());
-}
-
-/// A file system of a few hundred kilobytes; `None`, with a message, where none may be mounted.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(at).status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: a tmpfs cannot be mounted here");
-            return None;
-        }
-        Some(Self(at.to_owned()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        assert!(Command::new("umount").arg("-l").arg(&self.0).status().unwrap().success());
-    }
 }
 
 #[test]
