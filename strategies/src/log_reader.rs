@@ -1,9 +1,12 @@
 //! From the body of a logs request to delivered lines: decode, leave out what was captured already, count, hand over.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Bytes;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::delivery::Delivery;
 use crate::discovery::Container;
@@ -14,6 +17,9 @@ use crate::docker_api::{Body, Engine, EngineError};
 use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
 use crate::progress::{Join, Progress, Reach};
 use crate::strategy::Context;
+
+/// How long a stream that has lines to begin with may take to its first.
+const FIRST_LINE: Duration = Duration::from_secs(1);
 
 /// A container, and how far its log was captured; shared by all who read it.
 #[derive(Debug)]
@@ -48,6 +54,8 @@ impl ReadError {
 /// One open log stream. Whatever holds this holds the connection.
 pub(crate) struct LogReader {
     capture: Capture,
+    /// Read already, to look at the first line.
+    held: VecDeque<Bytes>,
     stream: OpenStream,
 }
 
@@ -112,14 +120,33 @@ impl LogReader {
         let body = engine.logs(&captured.container.id, query).await?;
         let join = query.tail.map(|_| Join::default());
         let capture = Capture { join, ..Capture::new(captured, context) };
-        Ok(Self { capture, stream: OpenStream::new(body, &context.metrics) })
+        Ok(Self { capture, held: VecDeque::new(), stream: OpenStream::new(body, &context.metrics) })
+    }
+
+    /// Whether the first line is one that was captured, so that nothing lies in between. Of a stream that says nothing it is
+    /// found out when it does.
+    pub(crate) async fn meets(&mut self) -> Result<bool, ReadError> {
+        if self.capture.join.is_none() {
+            return Ok(true);
+        }
+        let captured = Arc::clone(&self.capture.claims.captured);
+        let mut lines = Demultiplexer::new(captured.container.tty);
+        while let Ok(chunk) = timeout(FIRST_LINE, self.stream.next_chunk()).await {
+            let Some(chunk) = chunk? else { break };
+            self.held.push_back(chunk.clone());
+            if let Some(first) = lines.next_line(&mut &chunk[..])? {
+                return Ok(LogLine::parse(first).is_ok_and(|first| captured.progress.knows(&first)));
+            }
+        }
+        Ok(true)
     }
 
     /// The next bytes; `None` at the stream's end. Cancel-safe.
     pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, EngineError> {
-        let chunk = self.stream.body.next_chunk().await?;
-        self.stream.at_end = chunk.is_none();
-        Ok(chunk)
+        if let Some(chunk) = self.held.pop_front() {
+            return Ok(Some(chunk));
+        }
+        self.stream.next_chunk().await
     }
 
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
@@ -141,6 +168,14 @@ impl OpenStream {
     fn new(body: Body, metrics: &Arc<Metrics>) -> Self {
         metrics.streams_opened.inc();
         Self { body, at_end: false, metrics: Arc::clone(metrics), _counted: metrics.streams_active.hold() }
+    }
+}
+
+impl OpenStream {
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, EngineError> {
+        let chunk = self.body.next_chunk().await?;
+        self.at_end = chunk.is_none();
+        Ok(chunk)
     }
 }
 

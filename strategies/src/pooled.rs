@@ -3,7 +3,8 @@
 //! Every container has a follower. It reads the log from the container's start, and replaces its stream every
 //! `rotate_every` by a fresh one that takes up where the old one stopped: the new one is opened before the old one is
 //! closed, with the last few lines of the log, and what it repeats is left out. If the two do not meet, it is opened again
-//! further back. A stream that breaks is opened again in the same way while the container runs.
+//! further back; and if they do not meet there either, because the old one is still far behind, the old one goes on, and is
+//! replaced another time. A stream that breaks is opened again in the same way while the container runs.
 //!
 //! Guarantees: file descriptors and tasks do not grow with the number of rotations; no line is lost or doubled by one.
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::time::Interval;
 
 use crate::delivery::Backoff;
+use crate::docker_api::timestamp::Timestamp;
 use crate::docker_api::{Engine, EngineError};
 use crate::followers::Followers;
 use crate::log_reader::{Captured, LogReader, ReadError};
@@ -103,35 +105,62 @@ impl Follower {
     async fn follow(&self, stream: &mut ManagedStream, rotate: &mut Interval, shutdown: &mut Shutdown) -> Option<End> {
         let metrics = &self.context.metrics;
         let mut reach = Reach::default();
+        let mut put_off_at = None;
         loop {
-            let counter = tokio::select! {
+            tokio::select! {
                 end = stream.ended() => {
                     if end != End::Apart {
                         return Some(end);
                     }
                     reach = reach.wider();
-                    &metrics.streams_widened
-                }
-                () = shutdown.requested() => return None,
-                _ = rotate.tick() => {
-                    reach = Reach::default();
-                    &metrics.stream_rotations
-                }
-            };
-            let next = tokio::select! {
-                next = self.open(reach) => next,
-                () = shutdown.requested() => return None,
-            };
-            match next {
-                Ok(next) => {
+                    let next = tokio::select! {
+                        next = self.open(reach) => next,
+                        () = shutdown.requested() => return None,
+                    };
+                    let Ok(next) = next else { return Some(End::Broken) };
                     stream.replace(next).await;
-                    counter.inc();
+                    metrics.streams_widened.inc();
                 }
-                Err(_) if reach != Reach::default() => return Some(End::Broken),
-                // The old stream is still good, and if it is not, that is found out by reading it.
-                Err(_) => metrics.errors.inc(ErrorKind::Engine),
+                _ = rotate.tick() => {
+                    let next = tokio::select! {
+                        next = self.open_next(&mut put_off_at) => next,
+                        () = shutdown.requested() => return None,
+                    };
+                    match next {
+                        Ok(Some(next)) => {
+                            stream.replace(next).await;
+                            metrics.stream_rotations.inc();
+                            reach = Reach::default();
+                        }
+                        Ok(None) => {}
+                        // The old stream is still good, and if it is not, that is found out by reading it.
+                        Err(_) => metrics.errors.inc(ErrorKind::Engine),
+                    }
+                }
+                () = shutdown.requested() => return None,
             }
         }
+    }
+
+    /// Opens a stream that takes up where the one that is being read has got to. `None` when that is far behind: it has to
+    /// go on. Where it has got to is left in `put_off_at`; if it is no further the next time, it is not behind but stuck.
+    async fn open_next(&self, put_off_at: &mut Option<Timestamp>) -> Result<Option<LogReader>, ReadError> {
+        for reach in [Reach::Near, Reach::Far] {
+            let mut next = self.open(reach).await?;
+            if reach != Reach::Near {
+                self.context.metrics.streams_widened.inc();
+            }
+            if next.meets().await? {
+                *put_off_at = None;
+                return Ok(Some(next));
+            }
+        }
+        let got_to = self.captured.progress.newest();
+        if std::mem::replace(put_off_at, got_to) != got_to {
+            return Ok(None);
+        }
+        *put_off_at = None;
+        Ok(Some(self.open(Reach::All).await?))
     }
 
     /// The log is complete when its stream has come to its end, the container does not run, and the rest is read.

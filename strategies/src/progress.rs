@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// The latest timestamp captured.
-    fn newest(&self) -> Option<Timestamp> {
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
         self.lock().iter().flatten().map(|newest| newest.time).max()
     }
 
@@ -72,6 +72,10 @@ impl Progress {
     }
 
     /// Whether the line was captured before.
+    pub(crate) fn knows(&self, line: &LogLine<'_>) -> bool {
+        self.has(line.stream, line.time, line.text, wall_clock())
+    }
+
     fn has(&self, stream: StreamKind, time: Timestamp, text: &[u8], now: Timestamp) -> bool {
         let newest = self.lock();
         let Some(newest) = &newest[stream as usize] else { return false };

@@ -127,6 +127,14 @@ impl Engine {
         self.change(|script| script.containers.get_mut(id).unwrap().log.push(entry));
     }
 
+    /// Lines on stdout of `(nanos, text)`, all at once.
+    pub(crate) fn print_many(&self, id: &str, lines: impl Iterator<Item = (i64, String)>) {
+        self.change(|script| {
+            let log = &mut script.containers.get_mut(id).unwrap().log;
+            log.extend(lines.map(|(nanos, text)| Entry { nanos, stderr: false, text }));
+        });
+    }
+
     pub(crate) fn stop(&self, id: &str) {
         self.change(|script| {
             script.containers.get_mut(id).unwrap().running = false;

@@ -148,6 +148,25 @@ async fn what_is_there_when_the_arm_is_stopped_is_read_and_delivered() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_far_behind_goes_on_and_is_not_replaced() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.engine.print("a", 0, "0");
+    let arm = place.start(Pooled::new(Duration::from_millis(5)));
+    let metrics = arm.metrics();
+    eventually("it rotates", || metrics.stream_rotations.get() > 0).await;
+    let lines = (1..60_000).map(|number: i64| (number, number.to_string()));
+    place.engine.print_many("a", lines);
+    eventually("all lines", || place.sink.texts("a").len() >= 60_000).await;
+    assert_eq!(place.sink.texts("a"), numbers(60_000));
+    let whole_logs = place.engine.tails().iter().skip(1).filter(|tail| tail.is_none()).count();
+    assert_eq!(whole_logs, 0, "nobody begins again from the beginning");
+    let rotations = metrics.stream_rotations.get();
+    eventually("it rotates again", || metrics.stream_rotations.get() > rotations).await;
+    arm.stop().await;
+}
+
+#[tokio::test]
 async fn a_renamed_container_is_followed_on_under_its_new_name() {
     let place = Place::new();
     place.engine.create_and_run("a");
