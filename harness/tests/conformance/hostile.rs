@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::client::{Call, Protocol, encode};
 use crate::engines::{Embedded, place};
 use crate::session::{READY, Session};
-use crate::support::eventually;
+use crate::support::{SmallDisk, eventually};
 
 /// Memory that an engine may keep of what it needed for a moment: its allocator's, not a client's.
 const SLACK_BYTES: u64 = 12 << 20;
@@ -37,6 +37,7 @@ const ALL: &[(&str, Attack)] = &[
     ("followers_that_vanish_leave_nothing", followers_that_vanish_leave_nothing),
     ("a_follower_that_does_not_read_is_bounded_and_loses_nothing", a_follower_that_does_not_read_loses_nothing),
     ("streams_that_are_reset_at_once_leave_nothing", streams_that_are_reset_at_once_leave_nothing),
+    ("a_full_disk_costs_lines_and_nothing_else", a_full_disk_costs_lines_and_nothing_else),
 ];
 
 /// The trials; with `run` false, only their names.
@@ -580,5 +581,39 @@ fn streams_that_are_reset_at_once_leave_nothing() -> Completion {
             let _ = connection.await;
         });
     });
+    Completion::Completed
+}
+
+fn a_full_disk_costs_lines_and_nothing_else() -> Completion {
+    let mount = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(mount.path()) else {
+        return Completion::ignored_with("a tmpfs cannot be mounted here");
+    };
+    let directory = tempfile::tempdir_in(mount.path()).unwrap();
+    let engine = Embedded::start_as(Command::new(env!("CARGO_BIN_EXE_leaksoak")), directory);
+    let before = Vitals::of(&engine);
+    let mut s = session(&engine);
+    s.run("a", &["--burst", "200", "--every", "100ms", "--line-bytes", "500B"]);
+    s.run("b", &["--burst", "1", "--every", "100ms"]);
+    eventually(Duration::from_secs(20), "the engine tells of lines that it lost", || {
+        s.quietly(&Call::new("GET", "/info")).json()["Warnings"].to_string().contains("could not be written")
+    });
+    for path in ["/_ping", "/containers/json?all=1", "/info", &s.path("a/json"), &s.path("a/logs?stdout=1&tail=5")] {
+        assert_eq!(s.quietly(&Call::new("GET", path)).status, 200, "{path}");
+    }
+    // Whole lines only, whatever was cut.
+    for frame in s.quietly(&Call::new("GET", s.path("a/logs?stdout=1"))).frames() {
+        assert!(frame.text.starts_with("soak c=a seq="), "{frame:?}");
+    }
+    assert_eq!(s.post(s.path("a/stop?t=5")).status, 204);
+    assert_eq!(s.delete(s.path("a?force=1")).status, 204);
+    // There is room again, and logs go on.
+    let lines = |s: &Session<'_>| s.quietly(&Call::new("GET", s.path("b/logs?stdout=1"))).frames().len();
+    let had = lines(&s);
+    eventually(Duration::from_secs(20), "the other container's log goes on", || lines(&s) > had + 2);
+    s.delete(s.path("b?force=1"));
+    settles(&engine, before);
+    drop(s);
+    answers(&engine);
     Completion::Completed
 }
