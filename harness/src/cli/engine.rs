@@ -19,6 +19,8 @@ use crate::engine::embedded::spec::Spec;
 use crate::engine::embedded::{Engine, Options};
 use crate::engine::{ContainerSpec, LABEL_CONTAINER};
 use crate::exit::{Exit, Failure};
+use crate::owner::RunId;
+use crate::plan::scratch_dir;
 
 #[derive(Debug, Args)]
 pub(super) struct EngineArgs {
@@ -62,7 +64,8 @@ pub(super) fn engine(args: &EngineArgs) -> Result<Exit, Failure> {
         )));
     }
     raise_own_file_limit();
-    let temporary = std::env::temp_dir().join(format!("leaksoak-engine-{}", std::process::id()));
+    // Named as a run's, so that what a `kill -9` leaves is found and removed as a run's.
+    let temporary = scratch_dir(&RunId::of_this_process().map_err(Failure::environment)?);
     let data = args.data.clone().unwrap_or_else(|| temporary.clone());
     let data =
         std::path::absolute(&data).map_err(|error| Failure::usage(format!("--data {}: {error}", data.display())))?;
