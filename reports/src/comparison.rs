@@ -74,7 +74,7 @@ pub struct NothingInCommon {
 #[must_use]
 pub(crate) fn within(recording: &Recording, timeline: &Timeline, arms: &[ArmVerdict]) -> Vec<ArmComparison> {
     let worked = arms.iter().filter(|arm| arm.outcome != Outcome::Invalid);
-    let mut profiles = worked.map(|arm| (arm.arm.as_str(), Profile::of(recording, timeline, &arm.arm)));
+    let mut profiles = worked.map(|arm| (arm.arm.as_str(), Profile::of(recording, timeline, &arm.arm, arm.growths())));
     let Some((subject, ours)) = profiles.next() else { return Vec::new() };
     let others: Vec<_> = profiles.collect();
     let among = others.len() * Quantity::ALL.len();
@@ -110,7 +110,8 @@ pub fn compare_runs(a: &Recording, b: &Recording, min_effect_pct: f64) -> Result
     let mut arms = Vec::new();
     for (before, after) in pairs {
         let name = after.arm.as_str();
-        let quantities = Profile::of(b, &time_b, name).against(&Profile::of(a, &time_a, name), among);
+        let ours = Profile::of(b, &time_b, name, after.growths());
+        let quantities = ours.against(&Profile::of(a, &time_a, name, before.growths()), among);
         let (reference, subject) = (format!("{name} (A)"), format!("{name} (B)"));
         // A control leaks as it must; how much is shown, and held against nobody.
         if before.expect == Expect::Pass && after.expect == Expect::Pass {

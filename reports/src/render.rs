@@ -3,6 +3,7 @@
 //! What comes from an arm, a container or an engine is escaped for where it goes: nothing in it is obeyed by a
 //! terminal, by Markdown, or by whatever reads a table.
 
+mod columns;
 mod comparison;
 mod json;
 mod markdown;

@@ -224,6 +224,12 @@ impl ArmVerdict {
         self.criteria.iter().filter(move |result| !pass && result.outcome == self.outcome)
     }
 
+    /// How its counts grew.
+    #[must_use]
+    pub fn growths(&self) -> Vec<(Metric, Growth)> {
+        growths(&self.criteria)
+    }
+
     /// The result of one criterion; `None` where the arm is not held to it.
     #[must_use]
     pub fn result(&self, criterion: Criterion) -> Option<&CriterionResult> {
@@ -247,6 +253,8 @@ pub fn judge(recording: &Recording) -> RunVerdict {
     let arms: Vec<ArmVerdict> = scenario.arms.iter().map(|arm| judge_arm(recording, &timeline, arm)).collect();
     let harness = judge_harness(recording, &timeline);
     let names: Vec<&str> = scenario.arms.iter().map(|arm| arm.name.as_str()).collect();
+    let engine_growth = engine_growth(recording, &timeline);
+    let goroutines = engine_growth.iter().find(|line| line.metric == Metric::Tasks);
     let comparisons = comparison::within(recording, &timeline, &arms);
     let grown = grown(recording, &timeline, &names);
     let findings = findings(&arms, &harness, &timeline);
@@ -270,8 +278,8 @@ pub fn judge(recording: &Recording) -> RunVerdict {
         planned_s: timeline.planned_s,
         arms,
         harness,
-        engine_growth: engine_growth(recording, &timeline),
-        engine_side: EngineSide::of(&grown, &names, &Window::of_subject(recording, &timeline, "engine")),
+        engine_side: EngineSide::of(&grown, &names, goroutines.map(|line| &line.growth)),
+        engine_growth,
         grown,
         comparisons,
         notes,
@@ -290,9 +298,19 @@ fn judge_arm(recording: &Recording, timeline: &Timeline, arm: &Arm) -> ArmVerdic
         expect: arm.expect,
         outcome: Outcome::first_of([Outcome::Invalid, Outcome::Fail, Outcome::Inconclusive], &outcomes),
         proof: (arm.expect == Expect::Fail).then(|| control::proof(&case, &criteria)),
-        per_operation: PerOperation::all_of(recording, &Window::of_arm(recording, timeline, &arm.name, &lives)),
+        per_operation: PerOperation::all_of(recording, &case.window(), &growths(&criteria)),
         criteria,
     }
+}
+
+fn growths(criteria: &[CriterionResult]) -> Vec<(Metric, Growth)> {
+    let metric = |criterion| match criterion {
+        Criterion::FdGrowth => Some(Metric::Fds),
+        Criterion::TaskGrowth => Some(Metric::Tasks),
+        Criterion::ThreadGrowth => Some(Metric::Threads),
+        _ => None,
+    };
+    criteria.iter().filter_map(|result| Some((metric(result.criterion)?, result.growth.clone()?))).collect()
 }
 
 /// What speaks against a PASS of the run, each with its weight.

@@ -13,6 +13,7 @@ use super::batches::{self, BATCHES, Batches, Contrast};
 use super::estimate::{ALPHA, Estimate};
 use super::growth::{Metric, Window};
 use super::lives::Life;
+use super::reading::Growth;
 use super::timeline::Timeline;
 use crate::record::Recording;
 use crate::record::samples::Sample;
@@ -67,6 +68,7 @@ pub struct Profile<'a> {
     recording: &'a Recording,
     arm: &'a str,
     window: Window<'a>,
+    growths: Vec<(Metric, Growth)>,
 }
 
 impl Quantity {
@@ -107,11 +109,11 @@ impl Quantity {
 }
 
 impl<'a> Profile<'a> {
-    /// The judged time of an arm.
+    /// The judged time of an arm, and how it grew in it.
     #[must_use]
-    pub fn of(recording: &'a Recording, timeline: &Timeline, arm: &'a str) -> Self {
+    pub fn of(recording: &'a Recording, timeline: &Timeline, arm: &'a str, growths: Vec<(Metric, Growth)>) -> Self {
         let lives = Life::all_of(recording, arm);
-        Self { recording, arm, window: Window::of_arm(recording, timeline, arm, &lives) }
+        Self { recording, arm, window: Window::of_arm(recording, timeline, arm, &lives), growths }
     }
 
     /// Every quantity of `self` against that of `reference`, `among` so many comparisons in all.
@@ -165,7 +167,8 @@ impl<'a> Profile<'a> {
 
     fn known(&self, quantity: Quantity, times: Option<(f64, f64)>) -> Result<Known, String> {
         if let Some(metric) = quantity.metric() {
-            let growth = self.window.growth(metric);
+            let growth = self.growths.iter().find(|(of, _)| *of == metric).map(|(_, growth)| growth);
+            let growth = growth.ok_or("it was not judged")?;
             let missing = || growth.steady_missing.clone().unwrap_or_else(|| "no steady rate".to_owned());
             let steady = growth.steady.ok_or_else(missing)?;
             return Ok(Known::Bounded(Estimate { value: steady.per_min, low: steady.low, high: steady.high }));

@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::attribution::GroupGrowth;
-use super::growth::{Metric, Window};
+use super::growth::Metric;
+use super::reading::Growth;
 
 /// Both sides count the same if they differ by no more than this share; checkpoints see connections on their way.
 const SAME_WITHIN: f64 = 0.1;
@@ -50,9 +51,9 @@ pub struct Held {
 }
 
 impl EngineSide {
-    /// From what grew of each arm and of the engine; `None`: nothing did that both sides hold.
+    /// From what grew of each arm and of the engine, its goroutines among it; `None`: nothing did that both sides hold.
     #[must_use]
-    pub fn of(grown: &[GroupGrowth], arms: &[&str], engine: &Window<'_>) -> Option<Self> {
+    pub fn of(grown: &[GroupGrowth], arms: &[&str], goroutines: Option<&Growth>) -> Option<Self> {
         let sockets = |subject: &str| {
             let subject = subject.to_owned();
             grown.iter().filter(move |group| {
@@ -92,9 +93,9 @@ impl EngineSide {
             }
             // What grew a little beside it is not held for each of them.
             by_kind.retain(|(_, each)| *each >= SAME_WITHIN);
-            let tasks = engine.growth(Metric::Tasks);
             // Asked for so rarely that a short run has no trend of them.
-            let tasks = tasks.steady.map(|steady| steady.per_min).or(tasks.cumulative_per_min);
+            let tasks =
+                goroutines.and_then(|growth| growth.steady.map(|steady| steady.per_min).or(growth.cumulative_per_min));
             Held {
                 fds: by_kind.iter().map(|(_, each)| each).sum(),
                 by_kind,

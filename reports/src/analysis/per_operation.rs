@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
 use super::growth::{Metric, Window};
+use super::reading::Growth;
 use crate::record::Recording;
 use crate::record::events::Event;
 use crate::record::samples::Sample;
@@ -64,12 +65,12 @@ impl Operation {
 }
 
 impl PerOperation {
-    /// Every growth of an arm by every operation that took place.
+    /// Each of an arm's growths by every operation that took place in its window.
     #[must_use]
-    pub fn all_of(recording: &Recording, window: &Window<'_>) -> Vec<Self> {
+    pub fn all_of(recording: &Recording, window: &Window<'_>, growths: &[(Metric, Growth)]) -> Vec<Self> {
         let rates = Operation::ALL.map(|operation| (operation, operation.per_min(recording, window)));
-        let of = |metric: Metric| {
-            let steady = window.growth(metric).steady;
+        let of = |(metric, growth): &(Metric, Growth)| {
+            let (metric, steady) = (*metric, growth.steady);
             rates.into_iter().filter_map(move |(operation, per_min)| {
                 let (steady, operations_per_min) = steady.zip(per_min)?;
                 let growth = Estimate { value: steady.per_min, low: steady.low, high: steady.high };
@@ -77,6 +78,6 @@ impl PerOperation {
                 Some(Self { metric, operation, growth, operations_per_min })
             })
         };
-        [Metric::Fds, Metric::Tasks, Metric::Threads].into_iter().flat_map(of).collect()
+        growths.iter().flat_map(of).collect()
     }
 }

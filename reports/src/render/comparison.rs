@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::columns::aligned;
 use crate::analysis::{Comparison, Estimate};
 use crate::comparison::{RunComparison, RunName};
 use crate::verdict::Outcome;
@@ -24,7 +25,7 @@ pub fn comparison(comparison: &RunComparison) -> String {
         let header =
             [arm.subject.trim_end_matches(" (B)"), "A", "B", "B - A (95 %)", "B / A (95 %)"].map(str::to_owned);
         text.push('\n');
-        text.push_str(&aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>()));
+        text.push_str(&aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>(), &[0]));
     }
     let reasons = comparison.reasons.iter().map(|reason| format!("- {reason}"));
     let lines = comparison.arms.iter().flat_map(|arm| &arm.lines);
@@ -72,17 +73,4 @@ fn times(ratio: f64) -> String {
         ratio if ratio < 999.5 => format!("{ratio:.1}"),
         ratio => count(ratio.round() as u64),
     }
-}
-
-fn aligned(rows: &[[String; 5]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(widths).enumerate();
-        let cells = cells.map(
-            |(column, (cell, width))| if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") },
-        );
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
 }

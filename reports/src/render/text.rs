@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use leaksoak_scenarios::Expect;
 
+use super::columns::aligned;
 use crate::analysis::Growth;
 use crate::verdict::{ArmVerdict, Criterion, Outcome, Proof, RunVerdict};
 use crate::words::{count_f64, one_line, percent, rate, span};
@@ -39,19 +40,7 @@ pub fn text(verdict: &RunVerdict) -> String {
 fn table(verdict: &RunVerdict) -> String {
     let header = ["arm", "FDs", "FDs/min", "tasks", "tasks/min", "lost", "uptime", "verdict"].map(str::to_owned);
     let rows: Vec<[String; 8]> = std::iter::once(header).chain(verdict.arms.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 8] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
-            0 => format!("{cell:<width$}"),
-            7 => cell.clone(),
-            _ => format!("{cell:>width$}"),
-        });
-        text.push_str(&cells.collect::<Vec<_>>().join("  "));
-        text.push('\n');
-    }
-    text
+    aligned(&rows, &[0, 7])
 }
 
 fn row(arm: &ArmVerdict) -> [String; 8] {

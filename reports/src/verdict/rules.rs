@@ -41,7 +41,7 @@ pub(super) fn all(case: &ArmCase<'_>) -> Vec<CriterionResult> {
 }
 
 impl<'a> ArmCase<'a> {
-    fn window(&self) -> Window<'a> {
+    pub(super) fn window(&self) -> Window<'a> {
         Window::of_arm(self.recording, self.timeline, &self.arm.name, self.lives)
     }
 
