@@ -233,7 +233,7 @@ pub fn main() -> ExitCode {
             print(String::from_utf8_lossy(&script).trim_end()).map(|()| Exit::Pass)
         }
         Some(Command::Workload(args)) => workload::workload(args),
-        Some(Command::Arm { config }) => arm(&config),
+        Some(Command::Arm { config }) => Ok(arm(&config)),
     };
     match done {
         Ok(exit) => exit.code(),
@@ -246,11 +246,8 @@ pub fn main() -> ExitCode {
 }
 
 /// The process of one arm. The host tells its errors itself: they are the last words that the run keeps of it.
-fn arm(config: &std::path::Path) -> Result<Exit, Failure> {
-    let what = |error: &dyn std::fmt::Display| Failure::environment(format!("{}: {error}", config.display()));
-    let text = std::fs::read(config).map_err(|error| what(&error))?;
-    let config = serde_json::from_slice(&text).map_err(|error| what(&error))?;
-    Ok(leaksoak_strategies::host::run(config).map_or(Exit::Fail, |()| Exit::Pass))
+fn arm(config: &std::path::Path) -> Exit {
+    leaksoak_strategies::host::run(config).map_or(Exit::Fail, |()| Exit::Pass)
 }
 
 /// Prints a line to standard output. A reader that has gone (`| head`) is no error.

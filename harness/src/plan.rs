@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use leaksoak_scenarios::{Restart, Scenario};
 use leaksoak_strategies::ArmConfig;
 use leaksoak_strategies::docker_api::EngineAddress;
+use leaksoak_strategies::log::Level;
 
 use crate::clock::unix_ms;
 use crate::engine::{ContainerSpec, LABEL_RUN};
@@ -79,6 +80,8 @@ impl Plan {
                     state_dir: directory.join("arms").join(&arm.name),
                     nofile: arm.nofile,
                     parent_pid: std::process::id(),
+                    log_level: Level::default(),
+                    containers: None,
                     cgroup_procs: Vec::new(),
                 },
                 log_file: directory.join("arms").join(format!("{}.log", arm.name)),

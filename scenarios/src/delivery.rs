@@ -49,3 +49,11 @@ impl Default for Delivery {
         }
     }
 }
+
+impl Delivery {
+    /// What is wrong with it: key, value, and what to do.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        crate::raw::check_delivery(self).err().map(|error| error.to_string())
+    }
+}

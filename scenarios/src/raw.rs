@@ -9,7 +9,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{MAX_CONTAINERS, RuleError};
+pub(crate) use check::{MAX_CONTAINERS, RuleError, check_delivery};
 
 use crate::criteria::Criteria;
 use crate::delivery::Delivery;

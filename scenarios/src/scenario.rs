@@ -302,6 +302,20 @@ impl Strategy {
         }
     }
 
+    /// The same, with streams that rotate this often; where nothing rotates, the same.
+    #[must_use]
+    pub fn rotated_every(mut self, every: Span) -> Self {
+        match &mut self {
+            Self::Pooled { rotate_every, .. }
+            | Self::Naive { rotate_every, .. }
+            | Self::Hybrid { rotate_every, .. } => {
+                *rotate_every = every;
+            }
+            Self::Idle => {}
+        }
+        self
+    }
+
     /// How often its streams rotate; `None` where nothing rotates.
     #[must_use]
     pub fn rotate_every(&self) -> Option<Span> {

@@ -1,9 +1,13 @@
 //! What an arm's process is told: one JSON file, written by whoever starts it.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use leaksoak_scenarios::{Delivery, Strategy};
 use serde::{Deserialize, Serialize};
+
+use crate::log::Level;
 
 use crate::docker_api::EngineAddress;
 
@@ -34,6 +38,68 @@ pub struct ArmConfig {
     pub nofile: u64,
     /// Processes that must stay alive: the arm ends when its parent is not this one.
     pub parent_pid: u32,
+    /// What the arm's log tells.
+    #[serde(default)]
+    pub log_level: Level,
+    /// Names of the containers to monitor; left out: all that have the label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<BTreeSet<String>>,
     /// `cgroup.procs` files of the cgroups to join before anything else, where there are any.
     pub cgroup_procs: Vec<PathBuf>,
+}
+
+/// Instructions that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Their file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("{} is not an arm's instructions", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A value makes no sense.
+    #[error("{}: {problem}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Key, value, and what to do.
+        problem: String,
+    },
+}
+
+impl ArmConfig {
+    /// Reads and checks the instructions in a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+        let config: Self =
+            serde_json::from_slice(&text).map_err(|source| ConfigError::Json { path: path.to_owned(), source })?;
+        match config.delivery.problem() {
+            Some(problem) => Err(ConfigError::Value { path: path.to_owned(), problem }),
+            None => Ok(config),
+        }
+    }
+
+    /// Whether `other` could come into force while an arm with these instructions runs.
+    pub(crate) fn differs_only_in_settings(&self, other: &Self) -> bool {
+        let mut alike = other.clone();
+        alike.delivery = self.delivery;
+        alike.log_level = self.log_level;
+        alike.containers.clone_from(&self.containers);
+        if let Some(every) = self.strategy.rotate_every() {
+            alike.strategy = alike.strategy.rotated_every(every);
+        }
+        alike == *self
+    }
 }

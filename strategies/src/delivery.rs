@@ -199,7 +199,7 @@ impl Pipeline {
     pub async fn finish(mut self, within: Duration) {
         self.queue.close(tokio::time::Instant::now() + within);
         if let Err(panicked) = self.worker.join().await {
-            crate::log::say(format_args!("the delivery ended early: {panicked}"));
+            crate::log::say(crate::log::Level::Warn, format_args!("the delivery ended early: {panicked}"));
         }
     }
 }

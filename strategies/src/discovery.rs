@@ -10,7 +10,7 @@
 //! Does not: see a container that starts and is removed before it can be inspected; its log is
 //! gone as well.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,6 +22,8 @@ use crate::docker_api::timestamp::Timestamp;
 use crate::docker_api::{ContainerState, Engine, EngineError};
 use crate::health::{Dependency, Health};
 use crate::metrics::{ErrorKind, Metrics};
+use crate::selection::Selection;
+use crate::settings::LiveSettings;
 use crate::task::OwnedTask;
 
 /// Events this much older than the subscription are asked for as well: dockerd answers before it has subscribed.
@@ -95,6 +97,11 @@ pub enum ContainerEvent {
 #[derive(Debug)]
 pub struct Discovery {
     events: mpsc::Receiver<ContainerEvent>,
+    /// `None`: every container is told of.
+    named: Option<LiveSettings>,
+    selection: Selection,
+    /// Told next.
+    ready: VecDeque<ContainerEvent>,
     _task: OwnedTask<()>,
 }
 
@@ -103,15 +110,43 @@ impl Discovery {
     pub fn start(engine: Engine, label: String, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
         let (out, events) = mpsc::channel(64);
         let watcher = Watcher { engine, label, known: Known::default(), out, metrics, health };
-        Self { events, _task: OwnedTask::spawn(watcher.run()) }
+        Self {
+            events,
+            named: None,
+            selection: Selection::default(),
+            ready: VecDeque::new(),
+            _task: OwnedTask::spawn(watcher.run()),
+        }
+    }
+
+    /// Only tells of the containers that the settings name, from when they do.
+    #[must_use]
+    pub fn only_named(mut self, settings: LiveSettings) -> Self {
+        self.named = Some(settings);
+        self
     }
 
     /// What happened next. Never ends while the runtime lives. Cancel-safe.
     pub async fn next(&mut self) -> ContainerEvent {
-        match self.events.recv().await {
-            Some(event) => event,
-            None => std::future::pending().await,
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return event;
+            }
+            let Some(settings) = &mut self.named else { return next(&mut self.events).await };
+            tokio::select! {
+                event = next(&mut self.events) => {
+                    self.ready.extend(self.selection.on(event, &settings.now().containers));
+                }
+                () = settings.changed() => self.ready.extend(self.selection.named(&settings.now().containers)),
+            }
         }
+    }
+}
+
+async fn next(events: &mut mpsc::Receiver<ContainerEvent>) -> ContainerEvent {
+    match events.recv().await {
+        Some(event) => event,
+        None => std::future::pending().await,
     }
 }
 

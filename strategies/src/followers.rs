@@ -84,7 +84,7 @@ impl Followers {
         let id = match self.running.join_next().await {
             Some(Ok(id)) => id,
             Some(Err(panicked)) => {
-                crate::log::say(format_args!("a container is no longer followed: {panicked}"));
+                crate::log::say(crate::log::Level::Warn, format_args!("a container is no longer followed: {panicked}"));
                 return;
             }
             None => return std::future::pending().await,

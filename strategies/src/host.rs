@@ -6,9 +6,11 @@
 
 mod disk;
 mod process;
+mod registry;
+mod reload;
 mod server;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,21 +18,23 @@ use leaksoak_scenarios::{Http, Strategy as Kind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
-use crate::config::ArmConfig;
+use crate::config::{ArmConfig, ConfigError};
 use crate::delivery::{self, Backoff, Destination, Limits};
 use crate::docker_api::Engine;
 use crate::health::{Dependency, Health};
-use crate::hybrid::{Archived, Hybrid, HybridSettings};
-use crate::idle::Idle;
+use crate::log::{Level, say};
 use crate::metrics::{ErrorKind, Metrics};
-use crate::naive::Naive;
-use crate::pooled::{ClientSettings, Pooled, PooledClient};
+use crate::pooled::{ClientSettings, PooledClient};
+use crate::settings::{Settings, settings};
 use crate::shutdown::shutdown;
 use crate::spawn_sites::SpawnSites;
 use crate::strategy::{Context, Strategy, StrategyError};
 use crate::task::OwnedTask;
 
+use reload::Reloader;
+
 pub use process::LimitError;
+pub use registry::Registry;
 
 /// The longest that an arm goes on after it was asked to stop.
 pub const FLUSH_TIME: Duration = Duration::from_secs(5);
@@ -41,6 +45,17 @@ const READ_OUT_TIME: Duration = Duration::from_secs(2);
 /// Why a process could not be, or did not remain, an arm.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
+    /// Its instructions cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nobody has registered it.
+    #[error("no strategy `{name}`; there is: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// A limit could not be set on the process.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -67,58 +82,52 @@ pub enum HostError {
     Strategy(#[from] StrategyError),
 }
 
-/// Runs the built-in strategy that `config` names. Blocks until the arm's end.
-pub fn run(config: ArmConfig) -> Result<(), HostError> {
-    match config.strategy.clone() {
-        Kind::Pooled { rotate_every, .. } => run_with(config, Pooled::new(rotate_every.as_duration())),
-        Kind::Naive { rotate_every, mistake } => run_with(config, Naive::new(rotate_every.as_duration(), mistake)),
-        Kind::Hybrid { rotate_every, coalesce, ignore_older, fallback, without } => {
-            let settings = HybridSettings {
-                rotate_every: rotate_every.as_duration(),
-                coalesce: coalesce.as_duration(),
-                ignore_older: (!ignore_older.is_zero()).then_some(ignore_older.as_duration()),
-                fallback,
-                without,
-            };
-            if settings.without.is_empty() {
-                run_with(config, Hybrid::new(settings))
-            } else {
-                run_with(config, Archived::new(settings))
-            }
-        }
-        Kind::Idle => run_with(config, Idle),
-    }
+/// Runs the built-in strategy that the instructions in this file name. Blocks until the arm's end.
+pub fn run(config: &Path) -> Result<(), HostError> {
+    Registry::built_in().run(config)
 }
 
-/// Runs any strategy; of `config.strategy` only how the engine is to be spoken to is looked at. Blocks until the arm's end.
+/// Runs any strategy by the instructions in this file; of those for the built-in strategies only how the engine is to be spoken
+/// to is looked at. Blocks until the arm's end.
 ///
-/// An error of the strategy is also told on stderr, as `leaksoak arm <name>: <error and its causes>`.
-pub fn run_with<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
-    let name = config.name.clone();
-    let ended = confine_and_serve(config, strategy);
-    if let Err(error) = &ended {
-        crate::log::say(format_args!("leaksoak arm {name}: {}", crate::log::chain(error)));
-    }
-    ended
+/// An error is also told on stderr, as `leaksoak arm <name>: <error and its causes>`.
+pub fn run_with<S: Strategy>(config: &Path, strategy: impl FnOnce(&ArmConfig) -> S) -> Result<(), HostError> {
+    let read = ArmConfig::read(config).map_err(|error| told(&config.display(), error.into()))?;
+    let (name, strategy) = (read.name.clone(), strategy(&read));
+    confine_and_serve(config, read, strategy).map_err(|error| told(&name, error))
 }
 
-fn confine_and_serve<S: Strategy>(config: ArmConfig, strategy: S) -> Result<(), HostError> {
+/// Tells an arm's error, and gives it back.
+fn told(name: &dyn std::fmt::Display, error: HostError) -> HostError {
+    say(Level::Error, format_args!("leaksoak arm {name}: {}", crate::log::chain(&error)));
+    error
+}
+
+fn confine_and_serve<S: Strategy>(path: &Path, config: ArmConfig, strategy: S) -> Result<(), HostError> {
+    crate::log::set_level(config.log_level);
     process::confine(&config)?;
     process::die_with_parent(config.parent_pid)?;
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let sites = SpawnSites::count_in(&mut builder);
     let runtime = builder.enable_all().build().map_err(HostError::Runtime)?;
-    let ended = runtime.block_on(serve(config, strategy, sites));
+    let ended = runtime.block_on(serve(path, config, strategy, sites));
     // Whatever a strategy has left running must not keep the process.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve<S: Strategy>(config: ArmConfig, strategy: S, sites: Option<SpawnSites>) -> Result<(), HostError> {
+async fn serve<S: Strategy>(
+    path: &Path,
+    config: ArmConfig,
+    strategy: S,
+    sites: Option<SpawnSites>,
+) -> Result<(), HostError> {
     // Handlers first: a signal that comes from here on is not lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(HostError::Runtime)?;
     // Ctrl-C in a terminal reaches the arms as well; when they end is for the harness to say.
     let _ignored = signal(SignalKind::interrupt()).map_err(HostError::Runtime)?;
+
+    let hangup = signal(SignalKind::hangup()).map_err(HostError::Runtime)?;
 
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::default());
@@ -134,8 +143,18 @@ async fn serve<S: Strategy>(config: ArmConfig, strategy: S, sites: Option<SpawnS
     let (delivery, pipeline) = delivery::start(&destination, limits, Arc::clone(&metrics), Arc::clone(&health));
     let _disk = OwnedTask::spawn(disk::watch(config.state_dir.clone(), Arc::clone(&health)));
 
+    let (sender, live) = settings(Settings::from(&config));
+    let reloader = Reloader {
+        path: path.to_owned(),
+        config: config.clone(),
+        settings: sender,
+        delivery: delivery.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let _reloader = OwnedTask::spawn(reloader.run(hangup));
+
     let (trigger, shutdown) = shutdown();
-    let context = Context { config: Arc::new(config), engine, delivery, metrics, health, shutdown };
+    let context = Context { config: Arc::new(config), engine, delivery, metrics, health, settings: live, shutdown };
     let mut running = std::pin::pin!(strategy.run(context));
     let mut stopping = None;
     let ended = tokio::select! {
@@ -144,7 +163,7 @@ async fn serve<S: Strategy>(config: ArmConfig, strategy: S, sites: Option<SpawnS
             stopping = Some(Instant::now());
             trigger.request();
             timeout(READ_OUT_TIME, running).await.unwrap_or_else(|_| {
-                crate::log::say(format_args!("stopped before all that is there was read: the sink does not take it"));
+                say(Level::Warn, format_args!("stopped before all that is there was read: the sink does not take it"));
                 Ok(())
             })
         }

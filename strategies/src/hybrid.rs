@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leaksoak_scenarios::{Fallback, Protection};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::delivery::Ticket;
 use crate::discovery::{Container, ContainerEvent};
@@ -97,9 +97,9 @@ impl Strategy for Hybrid {
         let mut monitor = Monitor::new(&context, self.settings)?;
         let mut discovery = context.discover();
         let mut shutdown = context.shutdown.clone();
-        let mut check = ticks(rotate_every.max(Duration::from_millis(1)));
         let mut over_the_api = Followers::default();
-        let rotation = Rotation::new(rotate_every);
+        let rotation = Rotation::new(rotate_every, &context.settings);
+        let mut check = rotation.next_schedule();
         let follow = |captured: Arc<Captured>| pooled::follow(context.clone(), captured, rotation.next_schedule());
         let mut next_look = Instant::now();
         loop {
@@ -117,7 +117,7 @@ impl Strategy for Hybrid {
                     next_look = Instant::now() + coalesce;
                 }
                 () = sleep_until(next_look), if !may_look => {}
-                _ = check.tick() => mark(&mut monitor.logs, None, Change::Names),
+                () = check.tick() => mark(&mut monitor.logs, None, Change::Names),
                 () = shutdown.requested() => break,
                 // Nothing else to do: go on reading.
                 () = std::future::ready(()), if more => {}
@@ -127,12 +127,6 @@ impl Strategy for Hybrid {
         over_the_api.finish().await;
         Ok(())
     }
-}
-
-fn ticks(every: Duration) -> tokio::time::Interval {
-    let mut interval = interval(every);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
 }
 
 /// All logs that are followed.
@@ -216,7 +210,7 @@ impl Monitor {
                     Fallback::None => "it is left out",
                     Fallback::Pooled => "it is followed over the API",
                 };
-                crate::log::say(format_args!("{}: {reason}; {then}", container.name()));
+                crate::log::say(crate::log::Level::Warn, format_args!("{}: {reason}; {then}", container.name()));
                 self.context.metrics.errors.inc(ErrorKind::File);
                 return false;
             }
@@ -319,7 +313,10 @@ impl Log {
             Err(error) => {
                 output.metrics.errors.inc(ErrorKind::File);
                 if self.trouble.replace(error.kind()) != Some(error.kind()) {
-                    crate::log::say(format_args!("a log cannot be read: {error}; it is tried again"));
+                    crate::log::say(
+                        crate::log::Level::Warn,
+                        format_args!("a log cannot be read: {error}; it is tried again"),
+                    );
                 }
                 Advance::AtEnd
             }

@@ -18,9 +18,11 @@ pub mod host;
 pub mod hybrid;
 pub mod idle;
 pub mod line;
+pub mod log;
 pub mod metrics;
 pub mod naive;
 pub mod pooled;
+pub mod settings;
 pub mod shutdown;
 pub mod spawn_sites;
 pub mod strategy;
@@ -28,9 +30,9 @@ pub mod task;
 
 mod files;
 mod followers;
-mod log;
 mod log_reader;
 mod progress;
+mod selection;
 
 pub use config::ArmConfig;
 pub use strategy::{Context, Strategy, StrategyError};

@@ -216,6 +216,10 @@ pub struct Metrics {
     pub lines_refused: Counter,
     /// Lines written to the dead-letter files.
     pub dead_letters: Counter,
+    /// Times that other settings came into force.
+    pub reloads: Counter,
+    /// Times that they were refused.
+    pub reloads_refused: Counter,
     /// Lines given up, by reason.
     pub lines_dropped: CounterBy<DropReason>,
 }
@@ -283,6 +287,8 @@ impl Metrics {
         text.counter("breaker_openings_total", "Times that the breaker has opened.", &self.breaker_openings);
         text.counter("lines_refused_total", "Lines refused by the sink.", &self.lines_refused);
         text.counter("dead_letters_total", "Lines written to the dead-letter files.", &self.dead_letters);
+        text.counter("reloads_total", "Settings that came into force.", &self.reloads);
+        text.counter("reloads_refused_total", "Settings that were refused.", &self.reloads_refused);
         text.counter_by("lines_dropped_total", "Lines given up, by reason.", "reason", &self.lines_dropped);
         text.0
     }

@@ -15,13 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leaksoak_scenarios::Mistake;
-use tokio::time::Interval;
 
 use crate::docker_api::{Engine, EngineError};
 use crate::followers::Followers;
 use crate::log_reader::{Captured, LogReader, ReadError};
 use crate::metrics::ErrorKind;
-use crate::pooled::Rotation;
+use crate::pooled::{Rotation, Schedule};
 use crate::progress::Reach;
 use crate::shutdown::Shutdown;
 use crate::strategy::{Context, Strategy, StrategyError};
@@ -46,7 +45,7 @@ impl Naive {
 
 impl Strategy for Naive {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
-        let rotation = Rotation::new(self.rotate_every);
+        let rotation = Rotation::new(self.rotate_every, &context.settings);
         let follow = |captured| {
             let turn = Turn {
                 rotate: rotation.next_schedule(),
@@ -81,7 +80,7 @@ struct Follower {
 
 /// A stream's time, which the next rotation ends, or the container's stop, or the arm's.
 struct Turn {
-    rotate: Interval,
+    rotate: Schedule,
     captured: Arc<Captured>,
     shutdown: Shutdown,
 }
@@ -90,7 +89,7 @@ impl Turn {
     /// Cancel-safe.
     async fn over(&mut self) {
         tokio::select! {
-            _ = self.rotate.tick() => {}
+            () = self.rotate.tick() => {}
             () = self.captured.stopped.notified() => {}
             () = self.shutdown.requested() => {}
         }
@@ -162,7 +161,10 @@ impl Follower {
     fn count(&self, error: &ReadError) {
         self.context.metrics.errors.inc(ErrorKind::Engine);
         if matches!(error, ReadError::Engine(error) if error.is_out_of_descriptors()) {
-            crate::log::say(format_args!("no stream for {}: too many open files", self.captured.container.name()));
+            crate::log::say(
+                crate::log::Level::Warn,
+                format_args!("no stream for {}: too many open files", self.captured.container.name()),
+            );
         }
     }
 }

@@ -16,8 +16,6 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Interval;
-
 use crate::delivery::Backoff;
 use crate::docker_api::timestamp::Timestamp;
 use crate::docker_api::{Engine, EngineError};
@@ -31,7 +29,7 @@ use stream::{End, ManagedStream};
 
 pub(crate) use client::request;
 pub use client::{ClientSettings, PooledClient};
-pub(crate) use rotation::Rotation;
+pub(crate) use rotation::{Rotation, Schedule};
 
 /// First and longest pause between two attempts to open a stream.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -51,7 +49,7 @@ impl Pooled {
 
 impl Strategy for Pooled {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
-        let rotation = Rotation::new(self.rotate_every);
+        let rotation = Rotation::new(self.rotate_every, &context.settings);
         let follow = |captured| follow(context.clone(), captured, rotation.next_schedule());
         Followers::default().run(&context, follow).await;
         Ok(())
@@ -59,7 +57,7 @@ impl Strategy for Pooled {
 }
 
 /// Follows one container until its log is complete, or until the arm has to stop.
-pub(crate) async fn follow(context: Context, captured: Arc<Captured>, rotate: Interval) {
+pub(crate) async fn follow(context: Context, captured: Arc<Captured>, rotate: Schedule) {
     Follower { context, captured }.run(rotate).await;
 }
 
@@ -76,7 +74,7 @@ enum Next {
 }
 
 impl Follower {
-    async fn run(self, mut rotate: Interval) {
+    async fn run(self, mut rotate: Schedule) {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         let mut shutdown = self.context.shutdown.clone();
         loop {
@@ -102,7 +100,7 @@ impl Follower {
     }
 
     /// Until the stream ends; `None`: until the arm has to stop.
-    async fn follow(&self, stream: &mut ManagedStream, rotate: &mut Interval, shutdown: &mut Shutdown) -> Option<End> {
+    async fn follow(&self, stream: &mut ManagedStream, rotate: &mut Schedule, shutdown: &mut Shutdown) -> Option<End> {
         let metrics = &self.context.metrics;
         let mut reach = Reach::default();
         let mut put_off_at = None;
@@ -121,7 +119,7 @@ impl Follower {
                     stream.replace(next).await;
                     metrics.streams_widened.inc();
                 }
-                _ = rotate.tick() => {
+                () = rotate.tick() => {
                     let next = tokio::select! {
                         next = self.open_next(&mut put_off_at) => next,
                         () = shutdown.requested() => return None,

@@ -9,6 +9,7 @@ use crate::discovery::Discovery;
 use crate::docker_api::{Engine, EngineError};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::settings::LiveSettings;
 use crate::shutdown::Shutdown;
 
 /// A way of monitoring the logs of containers.
@@ -34,12 +35,14 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The state of engine and sink.
     pub health: Arc<Health>,
+    /// What may change while the arm runs.
+    pub settings: LiveSettings,
     /// The request to stop.
     pub shutdown: Shutdown,
 }
 
 impl Context {
-    /// Starts to look for the containers to monitor.
+    /// Starts to look for the containers to monitor: those with the label that the settings name.
     pub fn discover(&self) -> Discovery {
         Discovery::start(
             self.engine.clone(),
@@ -47,6 +50,7 @@ impl Context {
             Arc::clone(&self.metrics),
             Arc::clone(&self.health),
         )
+        .only_named(self.settings.clone())
     }
 }
 

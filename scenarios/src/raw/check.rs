@@ -6,6 +6,8 @@ mod sink;
 
 use std::collections::HashSet;
 
+pub(crate) use delivery::check as check_delivery;
+
 use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, StrategyKind};
 use crate::criteria::Criteria;
 use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Protection, Restart, Scenario, Strategy};
@@ -80,7 +82,7 @@ impl TryFrom<RawScenario> for Scenario {
         let drain = raw.drain.unwrap_or(DEFAULT_DRAIN);
         check_times(raw.duration, raw.warmup, sample_every, checkpoint_every, drain)?;
         check_criteria(&raw.criteria)?;
-        delivery::check(&raw.delivery)?;
+        check_delivery(&raw.delivery)?;
         Ok(Self {
             name: raw.name,
             about: raw.about,

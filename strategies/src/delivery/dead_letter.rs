@@ -289,7 +289,10 @@ impl DeadLetters {
                 self.metrics.errors.inc(Origin::File);
                 if self.trouble.replace(error.kind()) != Some(error.kind()) {
                     let path = self.files.live.display();
-                    crate::log::say(format_args!("cannot write dead letters to {path}: {error}"));
+                    crate::log::say(
+                        crate::log::Level::Warn,
+                        format_args!("cannot write dead letters to {path}: {error}"),
+                    );
                 }
                 Err(error)
             }

@@ -92,7 +92,10 @@ impl Worker {
         loop {
             if let Err(until) = self.breaker.ask(Instant::now()) {
                 if until > give_up_at {
-                    crate::log::say(format_args!("a batch goes to the dead letters: the breaker was open too long"));
+                    crate::log::say(
+                        crate::log::Level::Warn,
+                        format_args!("a batch goes to the dead letters: the breaker was open too long"),
+                    );
                     tokio::time::sleep_until(give_up_at).await;
                     return Outcome::GivenUp("sink_unavailable");
                 }
@@ -112,12 +115,19 @@ impl Worker {
             self.metrics.errors.inc(ErrorKind::Sink);
             if !error.is_passing() {
                 self.answered();
-                crate::log::say(format_args!("a batch goes to the dead letters: {}", crate::log::chain(&error)));
+                crate::log::say(
+                    crate::log::Level::Warn,
+                    format_args!("a batch goes to the dead letters: {}", crate::log::chain(&error)),
+                );
                 return Outcome::GivenUp("rejected");
             }
             self.failed(&error);
+            crate::log::say(crate::log::Level::Debug, format_args!("a batch is tried again: {error}"));
             if Instant::now() >= give_up_at {
-                crate::log::say(format_args!("a batch goes to the dead letters: {}", crate::log::chain(&error)));
+                crate::log::say(
+                    crate::log::Level::Warn,
+                    format_args!("a batch goes to the dead letters: {}", crate::log::chain(&error)),
+                );
                 return Outcome::GivenUp("sink_unavailable");
             }
             tokio::time::sleep(backoff.delay()).await;
@@ -134,7 +144,7 @@ impl Worker {
         self.health.failed(Dependency::Sink, error);
         let change = self.breaker.failed(Instant::now());
         if change == Some(Change::Opened) {
-            crate::log::say(format_args!("the breaker opens: {}", crate::log::chain(error)));
+            crate::log::say(crate::log::Level::Warn, format_args!("the breaker opens: {}", crate::log::chain(error)));
         }
         self.note(change);
     }
@@ -146,7 +156,10 @@ impl Worker {
                 self.metrics.breaker_open.set(1);
             }
             Some(Change::Closed) => {
-                crate::log::say(format_args!("the breaker closes: the sink takes lines again"));
+                crate::log::say(
+                    crate::log::Level::Info,
+                    format_args!("the breaker closes: the sink takes lines again"),
+                );
                 self.metrics.breaker_open.set(0);
             }
             None => {}
@@ -168,7 +181,10 @@ impl Worker {
         for Refusal { index, reason } in refused {
             let Some((_, entry)) = entries.by_ref().find(|(at, _)| *at == index) else {
                 self.metrics.errors.inc(ErrorKind::Sink);
-                crate::log::say(format_args!("the sink refused line {index}, which its batch does not have"));
+                crate::log::say(
+                    crate::log::Level::Warn,
+                    format_args!("the sink refused line {index}, which its batch does not have"),
+                );
                 break;
             };
             let line = RefusedLine { entry: entry.to_vec(), reason };

@@ -27,6 +27,7 @@ use crate::delivery::{Backoff, Limits, RefusedLine, SinkClient, SinkError};
 use crate::discovery::{Container, ContainerEvent};
 use crate::files::is_out_of_descriptors;
 use crate::metrics::{DropReason, ErrorKind};
+use crate::pooled::Rotation;
 use crate::strategy::{Context, Strategy, StrategyError};
 
 const BUFFER_BYTES: usize = 16 << 10;
@@ -51,7 +52,7 @@ impl Strategy for Archived {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
         let without = Without(self.settings.without.clone());
         let (failed, mut failures) = mpsc::unbounded_channel();
-        let rotate_every = self.settings.rotate_every.max(Duration::from_millis(1));
+        let mut rotate = Rotation::new(self.settings.rotate_every, &context.settings).next_schedule();
         let settled = if without.has(Protection::Offsets) { None } else { Some(load_offsets(&context)?) };
         let mut watchers =
             Watchers { context: context.clone(), settings: self.settings, settled, failed: failed.clone() };
@@ -60,7 +61,6 @@ impl Strategy for Archived {
         let mut discovery = context.discover();
         let mut shutdown = context.shutdown.clone();
         let mut watched: HashMap<String, Watched> = HashMap::new();
-        let mut rotate = super::ticks(rotate_every);
         loop {
             tokio::select! {
                 event = discovery.next() => match event {
@@ -73,7 +73,7 @@ impl Strategy for Archived {
                     ContainerEvent::Stopped { .. } => {}
                     ContainerEvent::Removed { id } => drop(watched.remove(&id)),
                 },
-                _ = rotate.tick() => for entry in watched.values_mut() {
+                () = rotate.tick() => for entry in watched.values_mut() {
                     watchers.watch(entry);
                     context.metrics.stream_rotations.inc();
                 },

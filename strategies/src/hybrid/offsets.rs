@@ -81,11 +81,14 @@ impl Offsets {
                 Err(problem) => {
                     let aside = path.with_extension("unusable");
                     std::fs::rename(path, &aside)?;
-                    crate::log::say(format_args!(
-                        "{}: {problem}; it is now {}, and all logs are read from the beginning",
-                        path.display(),
-                        aside.display()
-                    ));
+                    crate::log::say(
+                        crate::log::Level::Warn,
+                        format_args!(
+                            "{}: {problem}; it is now {}, and all logs are read from the beginning",
+                            path.display(),
+                            aside.display()
+                        ),
+                    );
                     Saved::default()
                 }
             },

@@ -101,7 +101,10 @@ impl State {
                 self.metrics.errors.inc(ErrorKind::File);
                 self.health.failed(Dependency::Disk, &error);
                 if self.trouble.replace(error.kind()) != Some(error.kind()) {
-                    crate::log::say(format_args!("the offsets cannot be saved: {error}; tried again with every batch"));
+                    crate::log::say(
+                        crate::log::Level::Warn,
+                        format_args!("the offsets cannot be saved: {error}; tried again with every batch"),
+                    );
                 }
             }
         }

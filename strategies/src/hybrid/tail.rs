@@ -178,10 +178,13 @@ impl Tail {
             return Ok(Advance::More);
         }
         if gap {
-            crate::log::say(format_args!(
-                "{}: the log was rotated away while it was read; lines in between may be missing",
-                self.container.name()
-            ));
+            crate::log::say(
+                crate::log::Level::Warn,
+                format_args!(
+                    "{}: the log was rotated away while it was read; lines in between may be missing",
+                    self.container.name()
+                ),
+            );
         }
         self.file = Some(OpenLog::new(next, 0)?);
         self.leaving = false;
@@ -190,10 +193,10 @@ impl Tail {
     }
 
     fn begin_again(&mut self) -> io::Result<Advance> {
-        crate::log::say(format_args!(
-            "{}: the log was truncated; it is read from its beginning",
-            self.container.name()
-        ));
+        crate::log::say(
+            crate::log::Level::Warn,
+            format_args!("{}: the log was truncated; it is read from its beginning", self.container.name()),
+        );
         if let Some(open) = self.file.take() {
             self.file = Some(OpenLog::new(open.file, 0)?);
         }
@@ -208,10 +211,13 @@ impl Tail {
                 return Ok(Some(open));
             }
             if chain::oldest(&self.live)?.is_some() {
-                crate::log::say(format_args!(
-                    "{}: the file that was read last is gone; the log is read from its beginning",
-                    self.container.name()
-                ));
+                crate::log::say(
+                    crate::log::Level::Warn,
+                    format_args!(
+                        "{}: the file that was read last is gone; the log is read from its beginning",
+                        self.container.name()
+                    ),
+                );
                 self.resume = None;
             }
         }

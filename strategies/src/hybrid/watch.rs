@@ -85,9 +85,10 @@ impl Watcher {
     }
 
     fn clock_because(what: &str, error: &io::Error) -> Self {
-        crate::log::say(format_args!(
-            "{what} ({error}): logs are looked at every {POLL_EVERY:?} instead; see fs.inotify in sysctl"
-        ));
+        crate::log::say(
+            crate::log::Level::Warn,
+            format_args!("{what} ({error}): logs are looked at every {POLL_EVERY:?} instead; see fs.inotify in sysctl"),
+        );
         let mut clock = tokio::time::interval(POLL_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self::Clock(clock)

@@ -57,7 +57,7 @@ impl ManagedStream {
             return end;
         }
         let end = self.task.join().await.unwrap_or_else(|panicked| {
-            crate::log::say(format_args!("a log stream is opened again: {panicked}"));
+            crate::log::say(crate::log::Level::Warn, format_args!("a log stream is opened again: {panicked}"));
             End::Broken
         });
         *self.end.insert(end)

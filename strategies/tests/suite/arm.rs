@@ -10,6 +10,7 @@ use leaksoak_strategies::docker_api::{self, EngineAddress};
 use leaksoak_strategies::health::Health;
 use leaksoak_strategies::metrics::Metrics;
 use leaksoak_strategies::pooled::{ClientSettings, PooledClient};
+use leaksoak_strategies::settings::{LiveSettings, Settings};
 use leaksoak_strategies::shutdown::{ShutdownTrigger, shutdown};
 use leaksoak_strategies::task::OwnedTask;
 use leaksoak_strategies::{ArmConfig, Context, Strategy, StrategyError};
@@ -73,6 +74,8 @@ impl Place {
             state_dir: self.path("state"),
             nofile: 1024,
             parent_pid: std::process::id(),
+            log_level: leaksoak_strategies::log::Level::Info,
+            containers: None,
             cgroup_procs: Vec::new(),
         }
     }
@@ -99,7 +102,8 @@ impl Place {
         let (delivery, pipeline) = delivery::start(&destination, limits, Arc::clone(&metrics), Arc::clone(&health));
         let (trigger, shutdown) = shutdown();
         let engine = docker_api::Engine::new(client, &config.api_version);
-        let context = Context { config, engine, delivery, metrics, health, shutdown };
+        let settings = LiveSettings::fixed(Settings::from(&*config));
+        let context = Context { config, engine, delivery, metrics, health, settings, shutdown };
         let strategy = OwnedTask::spawn(strategy.run(context.clone()));
         Arm { context, trigger, pipeline, strategy }
     }

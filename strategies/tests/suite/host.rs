@@ -20,17 +20,18 @@ const CONFIG: &str = "LEAKSOAK_TEST_ARM_CONFIG";
 #[ignore = "not a test: it is the arm process that the tests of the host start"]
 fn the_arm_process() {
     let config = std::env::var(CONFIG).expect("started by a test");
-    let config: ArmConfig = serde_json::from_str(&config).unwrap();
-    std::process::exit(i32::from(host::run(config).is_err()));
+    std::process::exit(i32::from(host::run(Path::new(&config)).is_err()));
 }
 
 struct Process(Child);
 
 impl Process {
     fn start(config: &ArmConfig) -> Self {
+        let file = config.state_dir.join("arm.json");
+        std::fs::write(&file, serde_json::to_vec(config).unwrap()).unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "host::the_arm_process", "--ignored", "--nocapture"])
-            .env(CONFIG, serde_json::to_string(config).unwrap())
+            .env(CONFIG, &file)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -39,8 +40,11 @@ impl Process {
     }
 
     fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), signal).unwrap();
     }
 
     /// Exit code and what it said.
@@ -187,4 +191,51 @@ async fn an_arm_that_runs_out_of_descriptors_by_its_own_leak_ends_and_says_so() 
     let (code, said) = Process::start(&ArmConfig { strategy, nofile: 100, ..place.config() }).ended();
     assert_eq!(code, Some(1));
     assert!(said.starts_with("leaksoak arm tested: ") && said.contains("Too many open files"), "{said}");
+}
+
+#[tokio::test]
+async fn other_settings_come_into_force_while_it_runs_and_bad_ones_are_refused() {
+    let place = Place::new();
+    for id in ["a", "b"] {
+        place.engine.create_and_run(id);
+    }
+    let mut config = ArmConfig { containers: Some(["a".to_owned()].into()), ..pooled(&place) };
+    let (socket, file) = (config.own_socket.clone(), place.state("arm.json"));
+    let arm = Process::start(&config);
+    eventually("it listens", || socket.exists()).await;
+    let streams = || metric(&socket, "log_capturer_container_monitor_streams_active");
+    eventually("the one that is named", || streams() == 1).await;
+
+    // By a change of the file.
+    config.containers = None;
+    config.strategy = config.strategy.rotated_every(Span::from_millis(100));
+    std::fs::write(&file, serde_json::to_vec(&config).unwrap()).unwrap();
+    eventually("both", || streams() == 2).await;
+    eventually("it rotates", || metric(&socket, "log_capturer_stream_rotations_total") >= 5).await;
+    assert_eq!(metric(&socket, "log_capturer_reloads_total"), 1);
+
+    // By a signal; none of these holds.
+    let refused = || metric(&socket, "log_capturer_reloads_refused_total");
+    let mut bad = config.clone();
+    bad.delivery.batch_lines = 0;
+    let other = ArmConfig { name: "other".to_owned(), ..config.clone() };
+    let bad = [b"{\"name\":".to_vec(), serde_json::to_vec(&bad).unwrap(), serde_json::to_vec(&other).unwrap()];
+    for (number, bytes) in (1..).zip(bad) {
+        std::fs::write(&file, bytes).unwrap();
+        eventually("it is refused", || {
+            arm.signal(rustix::process::Signal::HUP);
+            refused() >= number
+        })
+        .await;
+    }
+    for number in 0..1000 {
+        place.engine.print("b", number, &number.to_string());
+    }
+    eventually("every line", || place.sink.texts("b") == numbers(1000)).await;
+    arm.terminate();
+    let (code, said) = arm.ended();
+    assert_eq!(code, Some(0));
+    for word in ["is in force", "is refused, all stays as it was", "`delivery.batch_lines` is 0", "cannot change"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
 }

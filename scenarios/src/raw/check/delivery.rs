@@ -10,7 +10,7 @@ const MIN_RETRY: Span = Span::from_millis(1);
 const MIN_BREAKER_OPEN: Span = Span::from_millis(10);
 const MIN_DEAD_LETTERS: Bytes = Bytes::new(4 << 10);
 
-pub(super) fn check(delivery: &Delivery) -> Result<(), RuleError> {
+pub(crate) fn check(delivery: &Delivery) -> Result<(), RuleError> {
     let counts = [
         ("batch_lines", delivery.batch_lines, 100_000),
         ("queued_batches", delivery.queued_batches, 10_000),
