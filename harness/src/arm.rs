@@ -4,6 +4,7 @@
 //! executable: `leaksoak arm --config FILE`), dies with the harness, and is stopped by SIGTERM, then SIGKILL. Its stderr
 //! is kept in `arms/<name>.log`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
@@ -77,6 +78,22 @@ pub struct ArmProcess {
     cgroup: Option<Cgroup>,
 }
 
+/// An arm's instructions, in its state directory.
+const CONFIG_FILE: &str = "arm.json";
+
+/// Changes which containers an arm monitors, in its instructions; what else somebody has changed in them stays.
+///
+/// # Errors
+/// They cannot be read or written.
+pub fn name_containers(state_dir: &Path, names: Option<BTreeSet<String>>) -> io::Result<()> {
+    let file = state_dir.join(CONFIG_FILE);
+    let mut config = ArmConfig::read(&file).map_err(io::Error::other)?;
+    config.containers = names;
+    let beside = file.with_extension("new");
+    fs::write(&beside, serde_json::to_vec_pretty(&config)?)?;
+    fs::rename(beside, file)
+}
+
 /// The running supervisors.
 #[derive(Debug)]
 pub struct Supervisors {
@@ -92,7 +109,7 @@ impl ArmProcess {
     /// A file cannot be written.
     pub fn prepare(config: ArmConfig, log_file: PathBuf, restart: Restart, cgroup: Option<Cgroup>) -> io::Result<Self> {
         fs::DirBuilder::new().mode(0o700).recursive(true).create(&config.state_dir)?;
-        let config_file = config.state_dir.join("arm.json");
+        let config_file = config.state_dir.join(CONFIG_FILE);
         fs::write(&config_file, serde_json::to_vec_pretty(&config)?)?;
         Ok(Self { config, config_file, log_file, restart, cgroup })
     }

@@ -43,6 +43,12 @@ impl EngineKind {
     }
 }
 
+/// The engine's name of a container of `run`.
+#[must_use]
+pub fn container_name(run: &RunId, id: &str) -> String {
+    format!("leaksoak-{run}-{id}")
+}
+
 /// One disposable container, before it is made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerSpec {

@@ -1,5 +1,6 @@
 //! From a scenario to what is made for it: names, paths, containers, arms. Pure, but for the clock in the names.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use leaksoak_scenarios::{Restart, Scenario};
@@ -8,7 +9,7 @@ use leaksoak_strategies::docker_api::EngineAddress;
 use leaksoak_strategies::log::Level;
 
 use crate::clock::unix_ms;
-use crate::engine::{ContainerSpec, LABEL_RUN};
+use crate::engine::{ContainerSpec, LABEL_RUN, container_name};
 use crate::owner::RunId;
 
 /// Where run directories are made unless `--out` names one.
@@ -89,7 +90,22 @@ impl Plan {
                 memory_bytes: arm.memory.get(),
             })
             .collect();
-        Self { run, scenario, directory, scratch, containers, arms }
+        let mut plan = Self { run, scenario, directory, scratch, containers, arms };
+        if let Some(first) = plan.scenario.stages.first() {
+            let names = plan.share(first.share_pct);
+            for arm in &mut plan.arms {
+                arm.config.containers.clone_from(&names);
+            }
+        }
+        plan
+    }
+
+    /// The engine's names of the containers that are monitored at `share_pct`; `None`: all of them.
+    #[must_use]
+    pub fn share(&self, share_pct: u32) -> Option<BTreeSet<String>> {
+        let share = self.scenario.share(share_pct);
+        let names = || share.iter().map(|index| container_name(&self.run, &self.containers[*index].id)).collect();
+        (share.len() < self.containers.len()).then(names)
     }
 }
 

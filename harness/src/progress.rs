@@ -214,6 +214,9 @@ fn tell(event: &Event) -> Option<String> {
         Event::ContainerGone { container, reason } => format!("container {container} is gone: {}", printable(reason)),
         Event::FaultBegan { fault } => format!("fault begins: {}", printable(fault)),
         Event::FaultEnded { fault } => format!("fault ends: {}", printable(fault)),
+        Event::Stage { share_pct, containers } => {
+            format!("stage: {share_pct} % of the containers monitored, {containers}")
+        }
         Event::EngineLost { reason } => format!("the engine is lost: {}", printable(reason)),
         Event::Gap { missed_ticks } => format!("{missed_ticks} ticks missed"),
         Event::Interrupted { signal } => format!("{signal}: ending early, the report will be partial"),

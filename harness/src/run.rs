@@ -253,11 +253,23 @@ impl<'a> Running<'a> {
                     self.unanswered.remove(&arm);
                     self.down.insert(arm, reason);
                 }
+                Operation::Monitor { share_pct } => self.monitor(share_pct),
                 Operation::AskEngine | Operation::FailEngine(_) => {}
                 Operation::End(why) => ending = Some(why),
             }
         }
         ending
+    }
+
+    /// Has every arm monitor this share of the containers: they read their instructions again when those change.
+    fn monitor(&self, share_pct: u32) {
+        let names = self.plan.share(share_pct);
+        self.record(Event::Stage { share_pct, containers: self.plan.scenario.share(share_pct).len() as u64 });
+        for arm in &self.plan.arms {
+            if let Err(error) = crate::arm::name_containers(&arm.config.state_dir, names.clone()) {
+                self.warn(format!("arm {} stays at the stage before: {error}", arm.config.name));
+            }
+        }
     }
 
     /// Everything that has happened to the run's containers, from its beginning; what is told twice is taken in once.

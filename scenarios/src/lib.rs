@@ -26,6 +26,6 @@ pub use error::ScenarioError;
 pub use load::{Overrides, load};
 pub use scenario::{
     Arm, ContainerGroup, Expect, Fallback, Http, Load, LogRotation, Mistake, Protection, Restart, Scenario, SinkFault,
-    SinkFaultKind, SinkRules, Strategy,
+    SinkFaultKind, SinkRules, Stage, Strategy,
 };
 pub use units::{Bytes, Rate, Span, UnitError};

@@ -13,7 +13,7 @@ pub(crate) use check::{MAX_CONTAINERS, RuleError, check_delivery};
 
 use crate::criteria::Criteria;
 use crate::delivery::Delivery;
-use crate::scenario::{Expect, Fallback, Http, Mistake, Protection, Restart};
+use crate::scenario::{Expect, Fallback, Http, Mistake, Protection, Restart, Stage};
 use crate::units::{Bytes, Rate, Span};
 
 /// The whole file.
@@ -43,6 +43,8 @@ pub(crate) struct RawScenario {
     #[serde(default)]
     pub(crate) delivery: Delivery,
     pub(crate) arms: Vec<RawArm>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stage: Vec<Stage>,
     #[serde(default)]
     pub(crate) criteria: Criteria,
 }

@@ -44,6 +44,8 @@ pub struct Scenario {
     pub delivery: Delivery,
     /// At least one; names unique. In a scenario as written, at least one of them is `Expect::Pass`.
     pub arms: Vec<Arm>,
+    /// Which share of the containers the arms monitor, and from when: rising to all of them. Empty: all, from the beginning.
+    pub stages: Vec<Stage>,
     /// What each arm is held to.
     pub criteria: Criteria,
 }
@@ -87,6 +89,16 @@ pub struct LogRotation {
     pub max_size: Bytes,
     /// Files kept, the live one included; at least 2, so that a rotation never throws away unread lines at once.
     pub max_file: u32,
+}
+
+/// From when on the arms monitor which share of the containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, `[[stage]]`")]
+pub struct Stage {
+    /// From the run's zero.
+    pub from: Span,
+    /// 1 to 100.
+    pub share_pct: u32,
 }
 
 /// How the sink treats what it is sent.
@@ -282,6 +294,22 @@ impl Scenario {
     #[must_use]
     pub fn container_count(&self) -> u32 {
         self.containers.iter().map(|group| group.count).sum()
+    }
+
+    /// Which containers are monitored at `share_pct`, by their place in the order of [`loads`](Self::loads). Each share is
+    /// part of every larger one, is spread over the groups, and has one container at least.
+    #[must_use]
+    pub fn share(&self, share_pct: u32) -> Vec<usize> {
+        // Multiples of the golden ratio, modulo 1, lie evenly however many of them are taken.
+        const SPREAD: f64 = 0.618_033_988_749_895;
+        let count = self.container_count();
+        let wanted = (u64::from(count) * u64::from(share_pct)).div_ceil(100).max(1);
+        let mut order: Vec<u32> = (0..count).collect();
+        order.sort_by(|a, b| (f64::from(*a) * SPREAD).fract().total_cmp(&(f64::from(*b) * SPREAD).fract()));
+        let mut share: Vec<usize> =
+            order.into_iter().map(|index| index as usize).take(wanted.try_into().unwrap_or(usize::MAX)).collect();
+        share.sort_unstable();
+        share
     }
 
     /// One `Load` per container, in order: container `c01` is the first.

@@ -153,7 +153,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
     ]), @r##"
 mine.toml:4: unknown key `warm_up`
   did you mean `warmup`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
 
 mine.toml:23: unknown key `arms.pooled.rotate_evry`
   did you mean `rotate_every`?
@@ -161,7 +161,7 @@ mine.toml:23: unknown key `arms.pooled.rotate_evry`
 
 mine.toml:17: unknown key `logs`
   did you mean `log`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
 
 mine.toml:18: unknown key `log.zzz`
   known here: max_size, max_file
@@ -175,7 +175,7 @@ mine.toml:14: unknown key `containers.1.bursts`
   known here: count, load, rate, burst, every, line_bytes
 
 mine.toml:4: unknown key `\u{1b}[31mred`
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
 "##);
 }
 
@@ -416,6 +416,45 @@ mine.toml:23: `arms.pooled.fallback` is "naive", not one of none, pooled
 }
 
 #[test]
+fn stages_that_cannot_be_are_told_with_a_remedy() {
+    let stages = |stages: &[(&str, u32)]| {
+        let stage = |(from, pct): &(&str, u32)| format!("[[stage]]\nfrom = \"{from}\"\nshare_pct = {pct}\n");
+        let stages = stages.iter().map(stage).collect::<Vec<_>>().concat();
+        said_with("[criteria]", &format!("{stages}[criteria]"))
+    };
+    insta::assert_snapshot!(all([
+        stages(&[("1m", 10)]),
+        stages(&[("0s", 10), ("0s", 100)]),
+        stages(&[("0s", 0)]),
+        stages(&[("0s", 50), ("1m", 50)]),
+        stages(&[("0s", 50), ("1m", 101)]),
+        stages(&[("0s", 50), ("1m", 90)]),
+        stages(&[("0s", 50), ("1h", 100)]),
+    ]), @r##"
+mine.toml:31: `stage.0.from` is 1m
+  let the first stage begin at "0s"
+
+mine.toml:34: `stage.1.from` is 0s
+  let each stage begin after the one above
+
+mine.toml:32: `stage.0.share_pct` is 0
+  use 1 to 100, and more than in the stage above
+
+mine.toml:35: `stage.1.share_pct` is 50
+  use 1 to 100, and more than in the stage above
+
+mine.toml:35: `stage.1.share_pct` is 101
+  use 1 to 100, and more than in the stage above
+
+mine.toml:35: `stage.1.share_pct` is 90, and it is the last stage
+  add a stage with `share_pct = 100`: what no arm monitors until the end is lost to all of them
+
+mine.toml:34: `stage.1.from` is 1h, and the whole run (10m) is no longer
+  let it begin earlier, or make `duration` longer
+"##);
+}
+
+#[test]
 fn a_sink_that_cannot_be_is_told_with_a_remedy() {
     let fault = |keys: &str| said_with("[criteria]", &format!("[[sink.faults]]\n{keys}\n[criteria]"));
     insta::assert_snapshot!(all([
@@ -557,7 +596,7 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set durations=2m`: unknown key `durations`
   did you mean `duration`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
 
 `--set criteria.los_pct=2`: unknown key `criteria.los_pct`
   did you mean `loss_pct`?
@@ -565,7 +604,7 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set critera.loss_pct=2`: unknown key `critera`
   did you mean `criteria`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
 
 `--set arms.nave.expect=pass`: no `arms.nave` in this scenario
   did you mean `naive`?

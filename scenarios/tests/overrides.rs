@@ -154,3 +154,16 @@ proptest! {
         let _ = load("smoke", &Overrides { set, ..Overrides::default() });
     }
 }
+
+proptest! {
+    #[test]
+    fn a_share_is_part_of_every_larger_one(containers in 1_u32..200, small in 1_u32..100) {
+        let overrides = Overrides { containers: Some(containers), ..Overrides::default() };
+        let scenario = load("smoke", &overrides).unwrap();
+        let (share, all) = (scenario.share(small), scenario.share(100));
+        prop_assert_eq!(share.len() as u64, (u64::from(containers) * u64::from(small)).div_ceil(100));
+        prop_assert_eq!(all.len(), containers as usize);
+        let larger = scenario.share(small + 1);
+        prop_assert!(share.iter().all(|index| larger.contains(index)));
+    }
+}

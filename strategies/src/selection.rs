@@ -28,8 +28,8 @@ impl Selection {
     pub(crate) fn on(&mut self, event: ContainerEvent, names: &Names) -> Option<ContainerEvent> {
         match event {
             ContainerEvent::Started(container) => {
-                let named = names.as_ref().is_none_or(|names| names.contains(&container.name));
-                if named || self.told.contains(&container.id) {
+                let wanted = names.as_ref().is_none_or(|names| names.contains(&container.name));
+                if wanted || self.told.contains(&container.id) {
                     self.waiting.remove(&container.id);
                     self.told.insert(container.id.clone());
                     return Some(ContainerEvent::Started(container));
@@ -77,8 +77,8 @@ mod tests {
         ContainerEvent::Started(Arc::new(container))
     }
 
-    fn names(ids: &[&str]) -> Names {
-        Some(ids.iter().map(|id| format!("n-{id}")).collect())
+    fn names(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|id| format!("n-{id}")).collect()
     }
 
     fn stopped(id: &str) -> ContainerEvent {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_named_later_is_told_then_with_its_end() {
         let mut selection = Selection::default();
-        let (few, more) = (names(&["a"]), names(&["a", "b"]));
+        let (few, more) = (Some(names(&["a"])), Some(names(&["a", "b"])));
         assert_eq!(selection.on(started("a"), &few), Some(started("a")));
         for id in ["b", "c"] {
             assert_eq!(selection.on(started(id), &few), None);
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn what_is_named_no_longer_is_told_of_all_the_same() {
         let mut selection = Selection::default();
-        selection.on(started("a"), &names(&["a"]));
-        assert_eq!(selection.on(stopped("a"), &names(&[])), Some(stopped("a")));
-        assert_eq!(selection.on(started("a"), &names(&[])), Some(started("a")));
+        selection.on(started("a"), &Some(names(&["a"])));
+        assert_eq!(selection.on(stopped("a"), &Some(names(&[]))), Some(stopped("a")));
+        assert_eq!(selection.on(started("a"), &Some(names(&[]))), Some(started("a")));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaksoak_scenarios::Delivery;
+use leaksoak_scenarios::{Delivery, Span};
 use tokio::sync::watch;
 
 use crate::config::ArmConfig;
@@ -29,7 +29,7 @@ pub struct Settings {
 impl From<&ArmConfig> for Settings {
     fn from(config: &ArmConfig) -> Self {
         Self {
-            rotate_every: config.strategy.rotate_every().map(|every| every.as_duration()),
+            rotate_every: config.strategy.rotate_every().map(Span::as_duration),
             delivery: config.delivery,
             log_level: config.log_level,
             containers: config.containers.clone(),
@@ -66,7 +66,7 @@ impl LiveSettings {
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody is left who could change them.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

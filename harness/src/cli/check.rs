@@ -28,6 +28,9 @@ fn describe(scenario: &Scenario) -> String {
         };
         let _ = writeln!(text, "  {} x {load}", group.count);
     }
+    for stage in &scenario.stages {
+        let _ = writeln!(text, "  from {}: {} % of the containers monitored", stage.from, stage.share_pct);
+    }
     for arm in &scenario.arms {
         let expected = if arm.expect == Expect::Fail { " (control: must fail)" } else { "" };
         let rotation = arm.strategy.rotate_every().map_or(String::new(), |every| format!(", rotated every {every}"));

@@ -19,7 +19,8 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use leaksoak_reports::record::run_info::EngineInfo;
 
 use super::{
-    Container, ContainerSpec, EngineError, EngineEvent, EngineKind, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN, socket,
+    Container, ContainerSpec, EngineError, EngineEvent, EngineKind, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN,
+    container_name, socket,
 };
 use crate::owner::{RunId, machine};
 use crate::workload::line;
@@ -153,7 +154,7 @@ impl Docker {
     }
 
     async fn create_one(&self, run: &RunId, image: &Image, spec: &ContainerSpec) -> Result<Container, EngineError> {
-        let name = format!("leaksoak-{run}-{}", spec.id);
+        let name = container_name(run, &spec.id);
         let log = spec.log_options().into_iter().collect();
         let body = ContainerCreateBody {
             image: Some(image.tag.clone()),

@@ -52,6 +52,11 @@ pub enum Operation {
         /// Why.
         reason: String,
     },
+    /// Have the arms monitor this share of the containers, in percent.
+    Monitor {
+        /// 1 to 100.
+        share_pct: u32,
+    },
     /// Ask the engine whether it lives; if so, watch it again.
     AskEngine,
     /// Have the engine do wrong.

@@ -26,6 +26,8 @@ pub(super) fn of(scenario: &Scenario) -> Vec<(Duration, Operation)> {
         let lasts = fault.kind.lasts().map_or(Duration::ZERO, Span::as_duration);
         scheduled.push((from.saturating_add(lasts), Operation::Record(Event::FaultEnded { fault: name })));
     }
+    let stages = scenario.stages.iter();
+    scheduled.extend(stages.map(|stage| (stage.from.as_duration(), Operation::Monitor { share_pct: stage.share_pct })));
     scheduled
 }
 

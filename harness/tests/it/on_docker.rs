@@ -296,3 +296,40 @@ fn a_hybrid_that_is_killed_ten_times_loses_nothing_and_repeats_a_batch_each_time
     assert!(total["duplicated"].as_u64().unwrap() <= KILLS as u64 * BATCH, "{total}");
     eprintln!("{KILLS} kills: {total}");
 }
+
+#[test]
+fn a_staged_rollout_has_the_arms_monitor_more_and_more_containers_and_loses_nothing() {
+    let Some(_docker) = Docker::take() else { return };
+    let place = Place::on("docker");
+    let stages = [("0s", 25), ("4s", 50), ("8s", 100)]
+        .map(|(from, pct)| format!("\n[[stage]]\nfrom = \"{from}\"\nshare_pct = {pct}\n"));
+    let scenario = SCENARIO.replacen("count = 1", "count = 3", 1) + &stages.concat();
+    fs::write(place.dir.path().join("short.toml"), scenario).unwrap();
+    let status = place.run(&["--duration", "14s", "--quiet", "--arm", "pooled", "--arm", "hybrid"]).status().unwrap();
+    assert!(status.code().is_some_and(|code| [0, 3].contains(&code)), "{status}");
+    let samples = fs::read_to_string(place.out().join("samples.csv")).unwrap();
+    let columns: Vec<&str> = samples.lines().next().unwrap().split(',').collect();
+    let column = |name: &str| columns.iter().position(|column| *column == name).unwrap();
+    let (at, subject, streams) = (column("elapsed_s"), column("subject"), column("streams"));
+    for arm in ["pooled", "hybrid"] {
+        let seen = |from_s: f64, to_s: f64| -> Vec<u64> {
+            let rows = samples.lines().skip(1).map(|row| row.split(',').collect::<Vec<_>>());
+            rows.filter(|row| row[subject] == arm && (from_s..to_s).contains(&row[at].parse::<f64>().unwrap()))
+                .filter_map(|row| row[streams].parse().ok())
+                .collect()
+        };
+        for (from_s, to_s, containers) in [(2.0, 3.9, 1), (6.0, 7.9, 2), (11.0, 13.5, 4)] {
+            let seen = seen(from_s, to_s);
+            // While a stream is replaced there are two.
+            assert!(seen.iter().all(|streams| (containers..2 * containers + 1).contains(streams)), "{arm}: {seen:?}");
+            assert!(seen.contains(&containers), "{arm}: {seen:?}");
+        }
+    }
+    let ledger: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.out().join("ledger.json")).unwrap()).unwrap();
+    for arm in ledger["arms"].as_array().unwrap() {
+        assert_eq!(arm["total"]["lost"], 0, "{arm}");
+    }
+    let summary = fs::read_to_string(place.out().join("summary.md")).unwrap();
+    assert!(summary.contains("stage: 50 % of the containers monitored, 2"), "{summary}");
+}

@@ -72,6 +72,13 @@ pub enum Event {
         /// Why, an arm each.
         reasons: Vec<String>,
     },
+    /// From now on the arms monitor this share of the containers.
+    Stage {
+        /// In percent.
+        share_pct: u32,
+        /// So many containers.
+        containers: u64,
+    },
     /// The engine stopped answering.
     EngineLost {
         /// The error.

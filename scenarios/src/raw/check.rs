@@ -10,7 +10,7 @@ pub(crate) use delivery::check as check_delivery;
 
 use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, StrategyKind};
 use crate::criteria::Criteria;
-use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Protection, Restart, Scenario, Strategy};
+use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Protection, Restart, Scenario, Stage, Strategy};
 use crate::units::{Bytes, Span};
 
 /// The most containers that a run may have.
@@ -98,6 +98,7 @@ impl TryFrom<RawScenario> for Scenario {
             sink: sink::check(&raw.sink, raw.duration)?,
             delivery: raw.delivery,
             arms: check_arms(raw.arms)?,
+            stages: check_stages(raw.stage, raw.duration)?,
             criteria: raw.criteria,
         })
     }
@@ -364,6 +365,41 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
         memory,
         restart: arm.restart.unwrap_or(Restart::Never),
     })
+}
+
+fn check_stages(stages: Vec<Stage>, duration: Span) -> Result<Vec<Stage>, RuleError> {
+    let mut before: Option<Stage> = None;
+    for (index, stage) in stages.iter().enumerate() {
+        let key = |name: &str| format!("stage.{index}.{name}");
+        let Stage { from, share_pct } = *stage;
+        let (after, more) =
+            before.map_or((from.is_zero(), share_pct > 0), |before| (from > before.from, share_pct > before.share_pct));
+        let begins =
+            if index == 0 { "let the first stage begin at \"0s\"" } else { "let each stage begin after the one above" };
+        rule(after, key("from"), format!("is {from}"), begins)?;
+        rule(
+            from < duration,
+            key("from"),
+            format!("is {from}, and the whole run ({duration}) is no longer"),
+            "let it begin earlier, or make `duration` longer",
+        )?;
+        rule(
+            more && share_pct <= 100,
+            key("share_pct"),
+            format!("is {share_pct}"),
+            "use 1 to 100, and more than in the stage above",
+        )?;
+        before = Some(*stage);
+    }
+    if let Some(last) = before {
+        rule(
+            last.share_pct == 100,
+            format!("stage.{}.share_pct", stages.len() - 1),
+            format!("is {}, and it is the last stage", last.share_pct),
+            "add a stage with `share_pct = 100`: what no arm monitors until the end is lost to all of them",
+        )?;
+    }
+    Ok(stages)
 }
 
 /// The protections that are taken away.

@@ -24,6 +24,7 @@ impl From<Scenario> for RawScenario {
             sink: RawSink::from(scenario.sink),
             delivery: scenario.delivery,
             arms: scenario.arms.into_iter().map(RawArm::from).collect(),
+            stage: scenario.stages,
             criteria: scenario.criteria,
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use leaksoak_scenarios::Strategy as Kind;
+use leaksoak_scenarios::{Mistake, Span, Strategy as Kind};
 
 use super::{HostError, run_with, told};
 use crate::config::ArmConfig;
@@ -28,7 +29,7 @@ impl Registry {
             .with("naive", |config| {
                 let mistake = match config.strategy {
                     Kind::Naive { mistake, .. } => mistake,
-                    _ => leaksoak_scenarios::Mistake::default(),
+                    _ => Mistake::default(),
                 };
                 Naive::new(rotate_every(config), mistake)
             })
@@ -70,8 +71,8 @@ impl Registry {
     }
 }
 
-fn rotate_every(config: &ArmConfig) -> std::time::Duration {
-    config.strategy.rotate_every().map_or(std::time::Duration::from_secs(30), |every| every.as_duration())
+fn rotate_every(config: &ArmConfig) -> Duration {
+    config.strategy.rotate_every().map_or(Duration::from_secs(30), Span::as_duration)
 }
 
 fn hybrid_settings(config: &ArmConfig) -> HybridSettings {

@@ -159,6 +159,9 @@ fn worth_telling(event: &Event) -> Option<String> {
         Event::FaultBegan { fault } => Some(format!("fault begins: {}", escape(fault))),
         Event::FaultEnded { fault } => Some(format!("fault ends: {}", escape(fault))),
         Event::Decided { reasons } => Some(format!("decided, so the run was ended: {}", escape(&reasons.join("; ")))),
+        Event::Stage { share_pct, containers } => {
+            Some(format!("stage: {share_pct} % of the containers monitored, {containers}"))
+        }
         Event::EngineLost { reason } => Some(format!("the engine stopped answering: {}", escape(reason))),
         Event::Gap { missed_ticks } => {
             Some(format!("{} missed by the sampler", crate::words::counted(*missed_ticks, "tick")))

@@ -1,13 +1,13 @@
 //! The work check: an arm that did not monitor cannot pass, and cannot serve as a control.
 //!
 //! INVALID: no line of it reached the sink although lines were printed, or it held fewer streams than there were running
-//! containers in more than half of its judged samples. Only samples of the living arm count. An arm that
+//! containers (of those that the stage of a rollout has) in more than half of its judged samples. Only samples of the living arm count. An arm that
 //! died before it could be judged is left to its uptime, which fails: a crash is a result, not a lack of one.
 
 use leaksoak_scenarios::Load;
 
 use super::{ArmCase, undecided};
-use crate::record::events::Event;
+use crate::record::events::{Event, EventRecord};
 use crate::record::samples::Sample;
 use crate::verdict::{Criterion, CriterionResult, Outcome};
 use crate::words::counted;
@@ -72,6 +72,8 @@ fn lines_were_printed(case: &ArmCase<'_>) -> bool {
 struct Running {
     started_s: Vec<f64>,
     gone_s: Vec<f64>,
+    /// From when on the arms were to monitor how many of them.
+    stages: Vec<(f64, u64)>,
 }
 
 impl Running {
@@ -85,12 +87,22 @@ impl Running {
         Self {
             started_s: times(|event| matches!(event, Event::ContainerStarted { .. })),
             gone_s: times(|event| matches!(event, Event::ContainerGone { .. })),
+            stages: case.recording.events.iter().filter_map(stage).collect(),
         }
     }
 
-    /// Containers that were running at a time.
+    /// Containers that were running at a time, as far as they were to be monitored.
     fn at(&self, at_s: f64) -> u64 {
         let until = |times: &[f64]| times.partition_point(|time| *time <= at_s);
-        until(&self.started_s).saturating_sub(until(&self.gone_s)) as u64
+        let running = until(&self.started_s).saturating_sub(until(&self.gone_s)) as u64;
+        let stage = self.stages.iter().rev().find(|(from_s, _)| *from_s <= at_s);
+        stage.map_or(running, |(_, containers)| running.min(*containers))
+    }
+}
+
+fn stage(record: &EventRecord) -> Option<(f64, u64)> {
+    match record.event {
+        Event::Stage { containers, .. } => Some((record.elapsed_s, containers)),
+        _ => None,
     }
 }
