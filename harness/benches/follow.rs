@@ -25,8 +25,10 @@ use leaksoak::workload::line::tokens;
 use leaksoak_scenarios::{Bytes, Http, Load, LogRotation, Rate, Span, Strategy as Kind};
 use leaksoak_strategies::delivery::Delivery;
 use leaksoak_strategies::docker_api::{Engine, EngineAddress};
+use leaksoak_strategies::log::Level;
 use leaksoak_strategies::metrics::Metrics;
 use leaksoak_strategies::pooled::{ClientSettings, Pooled, PooledClient};
+use leaksoak_strategies::settings::{LiveSettings, Settings};
 use leaksoak_strategies::shutdown::shutdown;
 use leaksoak_strategies::{ArmConfig, Context, Strategy as _};
 use rustix::time::{ClockId, clock_gettime};
@@ -228,6 +230,8 @@ async fn pooled_follows(run: String, coalesce: Span, meter: Arc<Meter>) -> Outco
         state_dir: "/nonexistent".into(),
         nofile: 1024,
         parent_pid: 0,
+        log_level: Level::Info,
+        containers: None,
         cgroup_procs: Vec::new(),
     };
     let settings = ClientSettings { coalesce: coalesce.as_duration(), ..ClientSettings::default() };
@@ -235,6 +239,7 @@ async fn pooled_follows(run: String, coalesce: Span, meter: Arc<Meter>) -> Outco
     let (_trigger, shutdown) = shutdown();
     let context = Context {
         engine: Engine::new(client, &config.api_version),
+        settings: LiveSettings::fixed(Settings::from(&config)),
         config: Arc::new(config),
         delivery: Delivery::to_function(move |line| meter.line(line.text.as_bytes()), Arc::clone(&metrics)),
         metrics,

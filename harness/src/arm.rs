@@ -14,7 +14,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use leaksoak_reports::record::events::Exit;
-use leaksoak_scenarios::Restart;
+use leaksoak_scenarios::{Restart, Strategy};
 use leaksoak_strategies::ArmConfig;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -121,9 +121,14 @@ impl ArmProcess {
             _ => {}
         }
         let log = OpenOptions::new().create(true).append(true).open(&self.log_file)?;
-        Command::new("/proc/self/exe")
-            .arg0("leaksoak")
-            .arg("arm")
+        let mut command = if let Strategy::Program { program } = &self.config.strategy {
+            Command::new(program)
+        } else {
+            let mut command = Command::new("/proc/self/exe");
+            command.arg0("leaksoak").arg("arm");
+            command
+        };
+        command
             .arg("--config")
             .arg(&self.config_file)
             .stdin(Stdio::null())

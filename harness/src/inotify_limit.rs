@@ -48,7 +48,7 @@ pub fn needed(scenario: &Scenario) -> u64 {
             // While a stream is replaced there are two.
             Strategy::Pooled { .. } => 2 * containers,
             Strategy::Hybrid { ref without, .. } if without.is_empty() => 2,
-            Strategy::Hybrid { .. } => containers,
+            Strategy::Hybrid { .. } | Strategy::Program { .. } => containers,
             Strategy::Idle => 0,
         }
     };

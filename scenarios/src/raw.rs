@@ -221,6 +221,8 @@ pub(crate) struct RawArm {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) as_archived: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) program: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) nofile: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory: Option<Bytes>,
@@ -235,6 +237,7 @@ pub(crate) enum StrategyKind {
     Pooled,
     Naive,
     Hybrid,
+    Program,
     Idle,
 }
 
@@ -263,7 +266,7 @@ impl LoadKind {
 
 impl StrategyKind {
     /// Every one of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Pooled, Self::Naive, Self::Hybrid, Self::Idle];
+    pub(crate) const ALL: [Self; 5] = [Self::Pooled, Self::Naive, Self::Hybrid, Self::Program, Self::Idle];
 
     /// The word for it.
     pub(crate) fn word(self) -> &'static str {
@@ -271,6 +274,7 @@ impl StrategyKind {
             Self::Pooled => "pooled",
             Self::Naive => "naive",
             Self::Hybrid => "hybrid",
+            Self::Program => "program",
             Self::Idle => "idle",
         }
     }
@@ -281,6 +285,7 @@ impl StrategyKind {
             Self::Pooled => &["rotate_every", "coalesce", "http"],
             Self::Naive => &["rotate_every", "mistake"],
             Self::Hybrid => &["rotate_every", "coalesce", "ignore_older", "fallback", "without", "as_archived"],
+            Self::Program => &["program"],
             Self::Idle => &[],
         }
     }

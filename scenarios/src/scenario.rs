@@ -200,6 +200,11 @@ pub enum Strategy {
         /// The protections that are taken away, each of them once, in their order.
         without: Vec<Protection>,
     },
+    /// An executable that is an arm: started with `--config FILE`, the arm's instructions.
+    Program {
+        /// Its path; one that is relative counts from where leaksoak runs.
+        program: String,
+    },
     /// Does nothing at all: it answers for its health and captures no line. Proves that a run can tell (INVALID).
     Idle,
 }
@@ -319,13 +324,14 @@ impl Scenario {
 }
 
 impl Strategy {
-    /// The word that names it in a scenario: `pooled`, `naive`, `hybrid`, `idle`.
+    /// The word that names it in a scenario: `pooled`, `naive`, `hybrid`, `program`, `idle`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Pooled { .. } => "pooled",
             Self::Naive { .. } => "naive",
             Self::Hybrid { .. } => "hybrid",
+            Self::Program { .. } => "program",
             Self::Idle => "idle",
         }
     }
@@ -339,7 +345,7 @@ impl Strategy {
             | Self::Hybrid { rotate_every, .. } => {
                 *rotate_every = every;
             }
-            Self::Idle => {}
+            Self::Program { .. } | Self::Idle => {}
         }
         self
     }
@@ -351,7 +357,7 @@ impl Strategy {
             Self::Pooled { rotate_every, .. }
             | Self::Naive { rotate_every, .. }
             | Self::Hybrid { rotate_every, .. } => Some(*rotate_every),
-            Self::Idle => None,
+            Self::Program { .. } | Self::Idle => None,
         }
     }
 }

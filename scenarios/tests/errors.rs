@@ -157,7 +157,7 @@ mine.toml:4: unknown key `warm_up`
 
 mine.toml:23: unknown key `arms.pooled.rotate_evry`
   did you mean `rotate_every`?
-  known here: name, strategy, expect, rotate_every, coalesce, http, mistake, ignore_older, fallback, without, as_archived, nofile, memory, restart
+  known here: name, strategy, expect, rotate_every, coalesce, http, mistake, ignore_older, fallback, without, as_archived, program, nofile, memory, restart
 
 mine.toml:17: unknown key `logs`
   did you mean `log`?
@@ -222,7 +222,7 @@ mine.toml:18: `log.max_size`: `1M` is not a size: it takes a whole number and a 
 
 mine.toml:9: `containers.0.rate`: `10` is not a rate: it takes a number and a unit: /s, /min or /h; write "10/s", "0.5/s" or "600/min"
 
-mine.toml:22: `arms.pooled.strategy` is "poled", not one of pooled, naive, hybrid, idle
+mine.toml:22: `arms.pooled.strategy` is "poled", not one of pooled, naive, hybrid, program, idle
   did you mean `pooled`?
 
 mine.toml:28: `arms.naive.expect` is false, not one of pass, fail
@@ -401,6 +401,7 @@ fn a_hybrid_that_cannot_be_is_told_with_a_remedy() {
         said_with("\"pooled\"\nrotate", "\"hybrid\"\nwithout = [\"offsets\", \"offsets\"]\nrotate"),
         said_with("\"pooled\"\nrotate", "\"hybrid\"\nwithout = []\nas_archived = true\nrotate"),
         said_with("\"pooled\"\nrotate", "\"hybrid\"\nfallback = \"naive\"\nrotate"),
+        said_with("\"pooled\"\nrotate_every = \"30s\"", "\"program\""),
     ]), @r##"
 mine.toml:23: `arms.pooled.without.0` is "ofsets", not one of timestamp-filter, offsets, retry-limit, shared-connection, closed-watchers
   did you mean `offsets`?
@@ -412,6 +413,9 @@ mine.toml:23: `arms.pooled.without` is given beside `as_archived = true`, which 
   leave one of the two out
 
 mine.toml:23: `arms.pooled.fallback` is "naive", not one of none, pooled
+
+mine.toml:20: `arms.pooled.program` is missing: `strategy = "program"` needs it
+  write `program = "target/release/my-arm"`
 "##);
 }
 

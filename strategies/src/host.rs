@@ -48,6 +48,9 @@ pub enum HostError {
     /// Its instructions cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// It was started by hand.
+    #[error("an arm is started with `--config FILE`: name it as the `program` of an arm in a scenario")]
+    NoInstructions,
     /// Nobody has registered it.
     #[error("no strategy `{name}`; there is: {known}")]
     Unknown {
@@ -85,6 +88,15 @@ pub enum HostError {
 /// Runs the built-in strategy that the instructions in this file name. Blocks until the arm's end.
 pub fn run(config: &Path) -> Result<(), HostError> {
     Registry::built_in().run(config)
+}
+
+/// The file that `--config FILE` names on this process's command line: so the harness starts an arm.
+pub fn instructions() -> Result<PathBuf, HostError> {
+    let mut arguments = std::env::args_os().skip(1);
+    match (arguments.next(), arguments.next(), arguments.next()) {
+        (Some(flag), Some(file), None) if flag == "--config" => Ok(file.into()),
+        _ => Err(HostError::NoInstructions),
+    }
 }
 
 /// Runs any strategy by the instructions in this file; of those for the built-in strategies only how the engine is to be spoken

@@ -28,7 +28,7 @@ impl Selection {
     pub(crate) fn on(&mut self, event: ContainerEvent, names: &Names) -> Option<ContainerEvent> {
         match event {
             ContainerEvent::Started(container) => {
-                let wanted = names.as_ref().is_none_or(|names| names.contains(&container.name));
+                let wanted = names.as_ref().is_none_or(|names| names.contains(&*container.name()));
                 if wanted || self.told.contains(&container.id) {
                     self.waiting.remove(&container.id);
                     self.told.insert(container.id.clone());
@@ -55,7 +55,7 @@ impl Selection {
     pub(crate) fn named(&mut self, names: &Names) -> Vec<ContainerEvent> {
         let now = self
             .waiting
-            .extract_if(|_, waiting| names.as_ref().is_none_or(|names| names.contains(&waiting.container.name)));
+            .extract_if(|_, waiting| names.as_ref().is_none_or(|names| names.contains(&*waiting.container.name())));
         let mut events = Vec::new();
         for (id, Waiting { container, stopped }) in now {
             self.told.insert(id.clone());
@@ -73,48 +73,59 @@ mod tests {
     use super::*;
 
     fn started(id: &str) -> ContainerEvent {
-        let container = Container { id: id.to_owned(), name: format!("n-{id}"), tty: false, log_path: None };
-        ContainerEvent::Started(Arc::new(container))
-    }
-
-    fn names(ids: &[&str]) -> BTreeSet<String> {
-        ids.iter().map(|id| format!("n-{id}")).collect()
+        ContainerEvent::Started(Arc::new(Container::known_by(id)))
     }
 
     fn stopped(id: &str) -> ContainerEvent {
         ContainerEvent::Stopped { id: id.to_owned() }
     }
 
+    fn removed(id: &str) -> ContainerEvent {
+        ContainerEvent::Removed { id: id.to_owned() }
+    }
+
+    fn names(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    fn told(events: impl IntoIterator<Item = ContainerEvent>) -> Vec<String> {
+        let word = |event| match event {
+            ContainerEvent::Started(container) => format!("{} started", container.id),
+            ContainerEvent::Stopped { id } => format!("{id} stopped"),
+            ContainerEvent::Removed { id } => format!("{id} removed"),
+        };
+        events.into_iter().map(word).collect()
+    }
+
     #[test]
     fn without_names_everything_is_told() {
         let mut selection = Selection::default();
-        assert_eq!(selection.on(started("a"), &None), Some(started("a")));
-        assert_eq!(selection.on(stopped("a"), &None), Some(stopped("a")));
-        let removed = ContainerEvent::Removed { id: "a".to_owned() };
-        assert_eq!(selection.on(removed.clone(), &None), Some(removed));
+        assert_eq!(told(selection.on(started("a"), &None)), ["a started"]);
+        assert_eq!(told(selection.on(stopped("a"), &None)), ["a stopped"]);
+        assert_eq!(told(selection.on(removed("a"), &None)), ["a removed"]);
     }
 
     #[test]
     fn what_is_named_later_is_told_then_with_its_end() {
         let mut selection = Selection::default();
         let (few, more) = (Some(names(&["a"])), Some(names(&["a", "b"])));
-        assert_eq!(selection.on(started("a"), &few), Some(started("a")));
-        for id in ["b", "c"] {
-            assert_eq!(selection.on(started(id), &few), None);
+        assert_eq!(told(selection.on(started("a"), &few)), ["a started"]);
+        for event in [started("b"), started("c"), stopped("b")] {
+            assert_eq!(told(selection.on(event, &few)), [""; 0]);
         }
-        assert_eq!(selection.on(stopped("b"), &few), None);
-        assert_eq!(selection.named(&more), [started("b"), stopped("b")]);
-        assert_eq!(selection.named(&more), []);
-        assert_eq!(selection.on(stopped("c"), &more), None);
-        assert_eq!(selection.on(ContainerEvent::Removed { id: "c".to_owned() }, &more), None);
-        assert_eq!(selection.named(&None), []);
+        assert_eq!(told(selection.named(&more)), ["b started", "b stopped"]);
+        assert_eq!(told(selection.named(&more)), [""; 0]);
+        for event in [stopped("c"), removed("c")] {
+            assert_eq!(told(selection.on(event, &more)), [""; 0]);
+        }
+        assert_eq!(told(selection.named(&None)), [""; 0]);
     }
 
     #[test]
     fn what_is_named_no_longer_is_told_of_all_the_same() {
         let mut selection = Selection::default();
         selection.on(started("a"), &Some(names(&["a"])));
-        assert_eq!(selection.on(stopped("a"), &Some(names(&[]))), Some(stopped("a")));
-        assert_eq!(selection.on(started("a"), &Some(names(&[]))), Some(started("a")));
+        assert_eq!(told(selection.on(stopped("a"), &Some(names(&[])))), ["a stopped"]);
+        assert_eq!(told(selection.on(started("a"), &Some(names(&[])))), ["a started"]);
     }
 }

@@ -307,6 +307,7 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
         ("fallback", arm.fallback.is_some()),
         ("without", arm.without.is_some()),
         ("as_archived", arm.as_archived.is_some()),
+        ("program", arm.program.is_some()),
     ];
     for (option, _) in given.into_iter().filter(|(_, given)| *given) {
         rule(
@@ -355,6 +356,12 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
             fallback: arm.fallback.unwrap_or_default(),
             without: check_without(key("without"), arm.without, arm.as_archived)?,
         },
+        StrategyKind::Program => {
+            let program = arm.program.as_ref().filter(|program| !program.is_empty());
+            let example = "program = \"target/release/my-arm\"";
+            let program = program.ok_or_else(|| missing(key("program"), "strategy = \"program\"", example))?;
+            Strategy::Program { program: program.clone() }
+        }
         StrategyKind::Idle => Strategy::Idle,
     };
     Ok(Arm {

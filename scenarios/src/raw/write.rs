@@ -117,6 +117,7 @@ impl From<Arm> for RawArm {
             fallback: None,
             without: None,
             as_archived: None,
+            program: None,
             nofile: Some(arm.nofile),
             memory: Some(arm.memory),
             restart: Some(arm.restart),
@@ -137,6 +138,7 @@ impl From<Arm> for RawArm {
                     ..bare(StrategyKind::Hybrid)
                 }
             }
+            Strategy::Program { program } => Self { program: Some(program), ..bare(StrategyKind::Program) },
             Strategy::Idle => bare(StrategyKind::Idle),
         }
     }

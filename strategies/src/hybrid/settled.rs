@@ -20,6 +20,7 @@ struct State {
     offsets: Offsets,
     /// In the order of their tickets.
     waiting: VecDeque<Waiting>,
+    reached: Ticket,
     trouble: Option<io::ErrorKind>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
@@ -44,6 +45,7 @@ impl Settled {
         let state = State {
             offsets: Offsets::load(path)?,
             waiting: VecDeque::new(),
+            reached: delivery.settled(),
             trouble: None,
             metrics: Arc::clone(metrics),
             health: Arc::clone(health),
@@ -61,12 +63,19 @@ impl Settled {
 
     /// `position` lies behind the line of `ticket`.
     pub(super) fn add(&self, ticket: Ticket, container: &Arc<str>, position: Position) {
-        self.lock().waiting.push_back(Waiting { ticket, container: Arc::clone(container), position });
+        let mut state = self.lock();
+        if ticket <= state.reached {
+            // Taken at once: the delivery goes to a function, or has ended. It is saved with what follows.
+            state.offsets.set(container, position);
+        } else {
+            state.waiting.push_back(Waiting { ticket, container: Arc::clone(container), position });
+        }
     }
 
     /// Everything up to `ticket` is settled.
     pub(super) fn reached(&self, ticket: Ticket) {
         let mut state = self.lock();
+        state.reached = ticket;
         let reached = state.waiting.partition_point(|waiting| waiting.ticket <= ticket);
         let State { offsets, waiting, .. } = &mut *state;
         for Waiting { container, position, .. } in waiting.drain(..reached) {
