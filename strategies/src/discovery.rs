@@ -227,11 +227,12 @@ impl Known {
         let started = started_at.is_some() && before.as_ref().and_then(|life| life.started_at) != started_at;
         let was_running = before.as_ref().is_some_and(|life| life.running);
         let container = match before {
-            Some(life) => {
+            // One that has never run is not known to anyone, and where its log lies is decided when it starts.
+            Some(life) if life.started_at.is_some() => {
                 life.container.rename(&state.name);
                 life.container
             }
-            None => Arc::new(Container::new(state)),
+            _ => Arc::new(Container::new(state)),
         };
         let mut events = Vec::new();
         if started {
@@ -285,6 +286,16 @@ mod tests {
         assert_eq!(told(&known.observe("a", Some(state(Some(1), false)))), [""; 0]);
         assert_eq!(told(&known.observe("a", None)), ["removed"]);
         assert_eq!(told(&known.observe("a", None)), [""; 0]);
+    }
+
+    #[test]
+    fn the_log_of_a_container_that_was_seen_before_its_start_is_known() {
+        let mut known = Known::default();
+        known.observe("a", Some(state(None, false)));
+        let started = ContainerState { log_path: Some("/a-json.log".into()), ..state(Some(1), true) };
+        let events = known.observe("a", Some(started));
+        let [ContainerEvent::Started(container)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(container.log_path.as_deref(), Some("/a-json.log".as_ref()));
     }
 
     #[test]
