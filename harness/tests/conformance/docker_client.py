@@ -68,8 +68,18 @@ step("restart, rename", [container.name, container.status])
 
 followed = []
 events = client.events(decode=True, filters={"container": container.id, "type": "container"})
-follower = threading.Thread(target=lambda: followed.extend(container.logs(stream=True, follow=True, tail=5)))
+follows = threading.Event()
+
+
+def follow():
+    for chunk in container.logs(stream=True, follow=True, tail=5):
+        followed.append(chunk)
+        follows.set()
+
+
+follower = threading.Thread(target=follow)
 follower.start()
+assert follows.wait(timeout=30), "the follower hears nothing"
 container.stop(timeout=5)
 follower.join(timeout=30)
 step("logs -f", [follower.is_alive(), b"".join(followed).decode().splitlines()])
