@@ -127,7 +127,10 @@ impl Engine {
                 "Cmd": ["workload", "--container", format!("c{number}"), "--rate", "50000/s", "--line-bytes", "120B",
                     "--lines", LINES.to_string()],
                 "Labels": { LABEL_RUN: self.run },
-                "HostConfig": { "NetworkMode": "none", "LogConfig": { "Type": "json-file", "Config": {} } },
+                "HostConfig": { "NetworkMode": "none", "LogConfig": {
+                    // Said outright, since a daemon may have defaults of its own: nothing is rotated away.
+                    "Type": "json-file", "Config": { "max-size": "1g", "max-file": "2" },
+                } },
             });
             let made = self.ask("POST", "/containers/create", "application/json", body.to_string().as_bytes())?;
             let made: Value = serde_json::from_slice(&made)?;

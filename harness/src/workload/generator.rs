@@ -11,6 +11,9 @@ use super::line;
 use super::{End, Ended, Workload};
 use crate::clock::unix_ns;
 
+/// Lines that one step prints at most: a workload that has fallen behind must still hear that it is to end.
+pub const AT_ONCE: u64 = 4_096;
+
 /// A workload, and how far it has come.
 #[derive(Debug)]
 pub struct Generator {
@@ -44,7 +47,8 @@ impl Generator {
         if self.workload.lines == Some(0) { Next::At(Duration::ZERO) } else { self.next() }
     }
 
-    /// Prints every line that is due by `elapsed`, and tells what comes next. A line has its newline.
+    /// Prints the lines that are due by `elapsed`, [`AT_ONCE`] at most, and tells what comes next: where more are due, a
+    /// time that is past. A line has its newline.
     ///
     /// # Errors
     /// Those of `print`.
@@ -54,6 +58,7 @@ impl Generator {
         mut print: impl FnMut(StreamKind, &[u8]) -> Result<(), E>,
     ) -> Result<Next, E> {
         let due = self.workload.pace.due_by(elapsed).min(self.workload.lines.unwrap_or(u64::MAX));
+        let due = due.min(self.printed + AT_ONCE);
         while self.printed < due {
             self.printed += 1;
             self.line.clear();

@@ -4,7 +4,7 @@
 //! is a [`Segment`]; a reader holds the segment it stands in, and through it every later one, also when their names are
 //! gone: nothing that was written is lost to a reader that has begun. Dropping the reader frees them all.
 //!
-//! A writer holds the log for one batch of lines; a reader only while it finds its place. Neither waits for the other's I/O.
+//! Writing and reading take the log's lock only to find their place and to rotate; neither waits for the other's lines.
 //! When the disk is full, the lines of the batch are lost and counted, and no torn record stays behind.
 //!
 //! Layout and rotation are those of Docker 20.10's json-file driver: `<id>-json.log`, then `.1`, `.2` and so on, the oldest
@@ -14,6 +14,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use leaksoak_strategies::line::StreamKind;
@@ -59,6 +60,7 @@ pub struct Log {
     rotation: Rotation,
     tty: bool,
     inner: Mutex<Inner>,
+    lost_lines: AtomicU64,
     /// Told whenever there is more to read, or a run has ended.
     wake: watch::Sender<()>,
 }
@@ -70,13 +72,12 @@ struct Inner {
     run: Option<Arc<Run>>,
     /// Number of the next segment.
     number: u64,
-    lost_lines: u64,
 }
 
-/// Takes a batch of lines.
+/// Takes a batch of lines. There is one at a time: only the pacer writes, and a run ends when it has done so.
 pub struct Writer<'l> {
     log: &'l Log,
-    inner: MutexGuard<'l, Inner>,
+    live: Option<Arc<Segment>>,
     block: &'l mut Vec<u8>,
     lines_in_block: u64,
     failed: Option<io::Error>,
@@ -94,8 +95,9 @@ impl Log {
     /// The log that lies at `path`. Nothing is opened yet.
     #[must_use]
     pub fn new(path: PathBuf, rotation: Rotation, tty: bool) -> Self {
-        let inner = Inner { live: None, run: None, number: FIRST_SEGMENT, lost_lines: 0 };
-        Self { path, rotation, tty, inner: Mutex::new(inner), wake: watch::Sender::new(()) }
+        let inner = Inner { live: None, run: None, number: FIRST_SEGMENT };
+        let lost_lines = AtomicU64::new(0);
+        Self { path, rotation, tty, inner: Mutex::new(inner), lost_lines, wake: watch::Sender::new(()) }
     }
 
     /// Its live file.
@@ -133,13 +135,14 @@ impl Log {
 
     /// Begins a batch of lines; `block` is scratch memory, left empty.
     pub fn write<'l>(&'l self, block: &'l mut Vec<u8>) -> Writer<'l> {
-        Writer { log: self, inner: self.lock(), block, lines_in_block: 0, failed: None }
+        let live = self.lock().live.clone();
+        Writer { log: self, live, block, lines_in_block: 0, failed: None }
     }
 
     /// Lines that could not be written, because the disk was full or failed.
     #[must_use]
     pub fn lost_lines(&self) -> u64 {
-        self.lock().lost_lines
+        self.lost_lines.load(Ordering::Relaxed)
     }
 
     /// Removes its files. Readers that hold them read on.
@@ -171,6 +174,21 @@ impl Log {
         name.into()
     }
 
+    /// Renames the files on, and begins a new one, which `old` is followed by.
+    fn rotate(&self, old: &Segment) -> io::Result<Arc<Segment>> {
+        let mut inner = self.lock();
+        for number in (1..self.kept_files().max(2)).rev() {
+            match fs::rename(self.numbered(number - 1), self.numbered(number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
+        let live = inner.add_live(file, 0);
+        old.follow_with(Arc::clone(&live));
+        Ok(live)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Whoever panicked inside held no half-made state: every step leaves a log that can be read.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -183,22 +201,6 @@ impl Inner {
         self.number += 1;
         self.live = Some(Arc::clone(&live));
         live
-    }
-
-    /// Renames the files on, and begins a new one.
-    fn rotate(&mut self, log: &Log) -> io::Result<()> {
-        let Some(old) = self.live.clone() else { return Ok(()) };
-        let kept = log.kept_files();
-        for number in (1..kept.max(2)).rev() {
-            match fs::rename(log.numbered(number - 1), log.numbered(number)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&log.path)?;
-        let live = self.add_live(file, 0);
-        old.follow_with(live);
-        Ok(())
     }
 }
 
@@ -219,12 +221,14 @@ impl Writer<'_> {
     }
 
     fn record(&mut self, stream: StreamKind, text: &[u8], end: &[u8], time: &[u8]) {
-        let written = self.inner.live.as_ref().map_or(0, |live| live.length());
+        let written = self.live.as_ref().map_or(0, |live| live.length());
         let due = self.log.rotation.max_size.is_some_and(|max| written + self.block.len() as u64 >= max);
         if due {
             self.flush();
-            if let Err(error) = self.inner.rotate(self.log) {
-                self.failed.get_or_insert(error);
+            match self.live.as_deref().map(|old| self.log.rotate(old)) {
+                Some(Ok(live)) => self.live = Some(live),
+                Some(Err(error)) => drop(self.failed.get_or_insert(error)),
+                None => {}
             }
         } else if self.block.len() >= BLOCK_BYTES {
             self.flush();
@@ -238,10 +242,8 @@ impl Writer<'_> {
     /// Lines were lost; the words say why.
     pub fn finish(mut self) -> io::Result<()> {
         self.flush();
-        let Self { log, inner, failed, .. } = self;
-        drop(inner);
-        log.wake.send_replace(());
-        failed.map_or(Ok(()), Err)
+        self.log.wake.send_replace(());
+        self.failed.map_or(Ok(()), Err)
     }
 
     fn flush(&mut self) {
@@ -249,13 +251,13 @@ impl Writer<'_> {
         if self.block.is_empty() {
             return;
         }
-        let written = match &self.inner.live {
+        let written = match &self.live {
             Some(live) => live.append(self.block),
             None => Err(io::Error::other("the container does not run")),
         };
         self.block.clear();
         if let Err(error) = written {
-            self.inner.lost_lines += lines;
+            self.log.lost_lines.fetch_add(lines, Ordering::Relaxed);
             self.failed.get_or_insert(error);
         }
     }

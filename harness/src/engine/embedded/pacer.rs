@@ -25,6 +25,9 @@ use crate::workload::{Ended, Workload};
 /// Shortest time between two wakes.
 const QUANTUM: Duration = Duration::from_millis(1);
 
+/// Longest time that it prints without a look at what it is asked to do. Only one that cannot keep up takes so long.
+const TURN: Duration = Duration::from_millis(20);
+
 /// A container's place in the pacer: its number, which is never given twice.
 pub type Key = u64;
 
@@ -201,6 +204,7 @@ impl Jobs {
     fn print_due(&mut self, now: Instant) {
         while let Some(Reverse((at, key, turn))) = self.due.peek().copied()
             && at <= now
+            && now.elapsed() < TURN
         {
             self.due.pop();
             let Some(job) = self.running.get_mut(&key).filter(|job| job.turn == turn && !job.held) else { continue };
