@@ -11,6 +11,7 @@ use crate::engine::choice::Choice;
 use crate::exit::{Exit, Failure};
 use crate::workload::arguments::Arguments;
 
+mod analyze;
 mod check;
 mod clean;
 mod compare;
@@ -47,6 +48,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Judge the growth of any time series in a CSV file as that of a run is judged
+    #[command(after_help = analyze::HELP)]
+    Analyze(analyze::AnalyzeArgs),
     /// Compare two runs, arm by arm: is B worse than A?
     #[command(after_help = compare::HELP)]
     Compare {
@@ -220,6 +224,7 @@ pub fn main() -> ExitCode {
         }),
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Report { directory, json }) => report::report(&directory, json),
+        Some(Command::Analyze(args)) => analyze::analyze(&args),
         Some(Command::Compare { a, b, min_effect, json }) => compare::compare(&a, &b, min_effect, json),
         Some(Command::Scenarios { name }) => scenarios::scenarios(name.as_deref()),
         Some(Command::Check { scenario, overrides }) => check::check(&scenario, overrides),

@@ -20,5 +20,6 @@ pub mod progress;
 pub mod recorder;
 pub mod run;
 pub mod sampler;
+pub mod series_file;
 pub mod sink;
 pub mod workload;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod analyze;
 mod command_line;
 mod on_docker;
 mod on_embedded;

@@ -32,6 +32,9 @@ pub struct Decision {
     pub more_min: Option<f64>,
 }
 
+/// A slower leak than this, per minute, is not worth a word.
+const TOLD: f64 = 0.005;
+
 /// "Stays below" a limit; a limit of 0 is one that 0 holds.
 pub(super) fn is_below(value: f64, limit: f64) -> bool {
     value < limit || (value <= 0.0 && limit <= 0.0)
@@ -68,7 +71,8 @@ fn steady(growth: &Growth, known: Known, limit: f64) -> Decision {
         let why = format!("{total} in {} steps: one more of them, and it is a leak in portions", steps.count);
         undecided(format!("{measured}; but {why}"), Some(more).filter(|more| more.is_finite()))
     } else {
-        pass(format!("{measured}; below the limit of {limit}/min"))
+        let leak = if steady.low > 0.0 && steady.per_min >= TOLD { ", a slow leak" } else { "" };
+        pass(format!("{measured}{leak}; below the limit of {limit}/min"))
     }
 }
 
