@@ -71,6 +71,34 @@ fn rule(
     Err(RuleError { key: key.into(), problem: problem.into(), remedy: remedy.into() })
 }
 
+/// Refuses what was given (`true`) and is no option of what was chosen, a key and its word.
+fn only_options(
+    given: &[(&str, bool)],
+    options: &[&str],
+    (choice, word): (&str, &str),
+    key: impl Fn(&str) -> String,
+) -> Result<(), RuleError> {
+    match given.iter().find(|(option, given)| *given && !options.contains(option)) {
+        None => Ok(()),
+        Some((option, _)) => rule(
+            false,
+            key(option),
+            format!("has no meaning with `{choice} = \"{word}\"`"),
+            format!("take it out, or choose another {choice}"),
+        ),
+    }
+}
+
+/// Refuses a time of the run that lies behind its end.
+fn begins_in_time(from: Span, duration: Span, key: String) -> Result<(), RuleError> {
+    rule(
+        from < duration,
+        key,
+        format!("is {from}, and the whole run ({duration}) is no longer"),
+        "let it begin earlier, or make `duration` longer",
+    )
+}
+
 impl TryFrom<RawScenario> for Scenario {
     type Error = RuleError;
 
@@ -212,14 +240,7 @@ fn check_group(index: usize, group: &RawContainers) -> Result<ContainerGroup, Ru
         ("every", group.every.is_some()),
         ("line_bytes", group.line_bytes.is_some()),
     ];
-    for (option, _) in given.into_iter().filter(|(_, given)| *given) {
-        rule(
-            group.load.options().contains(&option),
-            key(option),
-            format!("has no meaning with `load = \"{}\"`", group.load.word()),
-            "take it out, or choose another load",
-        )?;
-    }
+    only_options(&given, group.load.options(), ("load", group.load.word()), key)?;
 
     let line_bytes = group.line_bytes.unwrap_or(DEFAULT_LINE_BYTES);
     rule(
@@ -309,14 +330,7 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
         ("as_archived", arm.as_archived.is_some()),
         ("program", arm.program.is_some()),
     ];
-    for (option, _) in given.into_iter().filter(|(_, given)| *given) {
-        rule(
-            arm.strategy.options().contains(&option),
-            key(option),
-            format!("has no meaning with `strategy = \"{}\"`", arm.strategy.word()),
-            "take it out, or choose another strategy",
-        )?;
-    }
+    only_options(&given, arm.strategy.options(), ("strategy", arm.strategy.word()), key)?;
 
     let rotate_every = arm.rotate_every.unwrap_or(DEFAULT_ROTATE_EVERY);
     rule(
@@ -384,12 +398,7 @@ fn check_stages(stages: Vec<Stage>, duration: Span) -> Result<Vec<Stage>, RuleEr
         let begins =
             if index == 0 { "let the first stage begin at \"0s\"" } else { "let each stage begin after the one above" };
         rule(after, key("from"), format!("is {from}"), begins)?;
-        rule(
-            from < duration,
-            key("from"),
-            format!("is {from}, and the whole run ({duration}) is no longer"),
-            "let it begin earlier, or make `duration` longer",
-        )?;
+        begins_in_time(from, duration, key("from"))?;
         rule(
             more && share_pct <= 100,
             key("share_pct"),

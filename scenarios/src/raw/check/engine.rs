@@ -1,6 +1,6 @@
 //! The rules of `[[engine.faults]]`.
 
-use super::{RuleError, missing, rule};
+use super::{RuleError, begins_in_time, missing, only_options, rule};
 use crate::engine_fault::{EngineFault, EngineFaultKind};
 use crate::raw::{EngineFaultWord, RawEngine, RawEngineFault};
 use crate::units::Span;
@@ -13,12 +13,7 @@ pub(super) fn check(engine: &RawEngine, duration: Span) -> Result<Vec<EngineFaul
 
 fn check_fault(index: usize, fault: &RawEngineFault, duration: Span) -> Result<EngineFault, RuleError> {
     let key = |name: &str| format!("engine.faults.{index}.{name}");
-    rule(
-        fault.from < duration,
-        key("from"),
-        format!("is {}, and the whole run ({duration}) is no longer", fault.from),
-        "let it begin earlier, or make `duration` longer",
-    )?;
+    begins_in_time(fault.from, duration, key("from"))?;
     let given = [
         ("for", fault.lasts.is_some()),
         ("by", fault.by.is_some()),
@@ -27,14 +22,7 @@ fn check_fault(index: usize, fault: &RawEngineFault, duration: Span) -> Result<E
         ("tasks_per_min", fault.tasks_per_min.is_some()),
         ("memory_per_min", fault.memory_per_min.is_some()),
     ];
-    for (option, _) in given.into_iter().filter(|(_, given)| *given) {
-        rule(
-            fault.kind.options().contains(&option),
-            key(option),
-            format!("has no meaning with `kind = \"{}\"`", fault.kind.word()),
-            "take it out, or choose another kind",
-        )?;
-    }
+    only_options(&given, fault.kind.options(), ("kind", fault.kind.word()), key)?;
     let choice = format!("kind = \"{}\"", fault.kind.word());
     let lasts = || {
         let lasts = fault.lasts.ok_or_else(|| missing(key("for"), &choice, "for = \"10s\""))?;

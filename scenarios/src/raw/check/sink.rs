@@ -1,6 +1,6 @@
 //! The rules of `[sink]` and `[[sink.faults]]`.
 
-use super::{RuleError, missing, rule};
+use super::{RuleError, begins_in_time, missing, only_options, rule};
 use crate::raw::{RawSink, RawSinkFault, SinkFaultWord};
 use crate::scenario::{SinkFault, SinkFaultKind, SinkRules};
 use crate::units::Span;
@@ -20,12 +20,7 @@ pub(super) fn check(sink: &RawSink, duration: Span) -> Result<SinkRules, RuleErr
 
 fn check_fault(index: usize, fault: &RawSinkFault, duration: Span) -> Result<SinkFault, RuleError> {
     let key = |name: &str| format!("sink.faults.{index}.{name}");
-    rule(
-        fault.from < duration,
-        key("from"),
-        format!("is {}, and the whole run ({duration}) is no longer", fault.from),
-        "let it begin earlier, or make `duration` longer",
-    )?;
+    begins_in_time(fault.from, duration, key("from"))?;
     rule(
         fault.lasts.is_none_or(|lasts| !lasts.is_zero()),
         key("for"),
@@ -34,14 +29,7 @@ fn check_fault(index: usize, fault: &RawSinkFault, duration: Span) -> Result<Sin
     )?;
 
     let given = [("pct", fault.pct.is_some()), ("status", fault.status.is_some()), ("delay", fault.delay.is_some())];
-    for (option, _) in given.into_iter().filter(|(_, given)| *given) {
-        rule(
-            fault.kind.options().contains(&option),
-            key(option),
-            format!("has no meaning with `kind = \"{}\"`", fault.kind.word()),
-            "take it out, or choose another kind",
-        )?;
-    }
+    only_options(&given, fault.kind.options(), ("kind", fault.kind.word()), key)?;
     let choice = format!("kind = \"{}\"", fault.kind.word());
     let pct = || {
         let pct = fault.pct.ok_or_else(|| missing(key("pct"), &choice, "pct = 5"))?;
