@@ -25,6 +25,7 @@ mod images;
 mod logs;
 pub mod parameters;
 mod processes;
+pub mod request;
 mod system;
 
 /// First words of paths that Docker knows and this engine does not.

@@ -4,13 +4,13 @@
 use std::io;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use leaksoak_scenarios::EngineFaultKind;
 use serde_json::json;
 
 use super::api::answer::{self, Answer, ApiError};
+use super::api::request::whole;
 use super::fault::Faults;
 
 /// The longest fault that is read.
@@ -27,10 +27,9 @@ pub async fn handle(faults: Arc<Faults>, request: Request<Incoming>) -> io::Resu
 async fn route(faults: &Arc<Faults>, request: Request<Incoming>) -> Result<Answer, ApiError> {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/faults") => {
-            let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await;
-            let body = body.map_err(|error| ApiError::bad(format!("the request's body cannot be read: {error}")))?;
-            let fault: EngineFaultKind = serde_json::from_slice(&body.to_bytes())
-                .map_err(|error| ApiError::bad(format!("this is no fault: {error}")))?;
+            let body = whole(request.into_body(), MAX_BODY_BYTES).await?;
+            let fault: EngineFaultKind =
+                serde_json::from_slice(&body).map_err(|error| ApiError::bad(format!("this is no fault: {error}")))?;
             faults.happen(fault);
             Ok(answer::status(StatusCode::NO_CONTENT))
         }

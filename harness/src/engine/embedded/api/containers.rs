@@ -1,7 +1,6 @@
 //! Containers: listed, inspected, made, waited for.
 
 use futures_util::stream;
-use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Request, StatusCode};
@@ -11,6 +10,7 @@ use super::answer::{self, Answer, ApiError};
 use super::describe;
 use super::filters::{Filters, name_matches};
 use super::parameters::{Parameters, wrong_number};
+use super::request::whole;
 use crate::clock::unix_ns;
 use crate::engine::embedded::container::{Changes, Container};
 use crate::engine::embedded::daemon::{Daemon, Table};
@@ -96,9 +96,8 @@ pub(super) async fn create(
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return Err(ApiError::bad(format!("Content-Type specified ({kind}) must be 'application/json'")));
     }
-    let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await;
-    let body = body.map_err(|error| ApiError::bad(format!("the request's body cannot be read: {error}")))?;
-    let id = daemon.create(parameters.get("name"), Spec::parse(&body.to_bytes())?)?;
+    let body = whole(request.into_body(), MAX_BODY_BYTES).await?;
+    let id = daemon.create(parameters.get("name"), Spec::parse(&body)?)?;
     Ok(answer::json_with(StatusCode::CREATED, &json!({ "Id": id, "Warnings": [] })))
 }
 
