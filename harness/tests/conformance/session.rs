@@ -68,7 +68,8 @@ pub(crate) struct Session<'e> {
     pub(crate) aliases: Aliases,
     transcript: Transcript,
     containers: Vec<String>,
-    images: Vec<String>,
+    /// Ids of the images that there were before this session made any; `None`: it makes none.
+    images_before: Option<Vec<String>>,
     prefix: String,
 }
 
@@ -97,7 +98,7 @@ impl<'e> Session<'e> {
             aliases,
             transcript: Transcript::new(),
             containers: Vec::new(),
-            images: Vec::new(),
+            images_before: None,
             prefix,
         }
     }
@@ -279,9 +280,21 @@ impl<'e> Session<'e> {
         self.containers.push(id.to_owned());
     }
 
-    /// Has an image removed in the end.
-    pub(crate) fn owns_image(&mut self, reference: &str) {
-        self.images.push(reference.to_owned());
+    /// Has the images that it makes from now on removed in the end.
+    pub(crate) fn makes_images(&mut self) {
+        if self.images_before.is_none() {
+            self.images_before = Some(self.images().into_iter().map(|(id, _)| id).collect());
+        }
+    }
+
+    /// Ids and names of all images.
+    fn images(&self) -> Vec<(String, Vec<String>)> {
+        let texts = |value: &Value| -> Vec<String> {
+            value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let listed = self.quietly(&Call::new("GET", "/images/json")).json();
+        let images = listed.as_array().into_iter().flatten();
+        images.map(|image| (image["Id"].as_str().unwrap().to_owned(), texts(&image["RepoTags"]))).collect()
     }
 
     /// Creates and starts a container.
@@ -357,8 +370,13 @@ impl Drop for Session<'_> {
         for id in left.as_array().into_iter().flatten().filter_map(|container| container["Id"].as_str()) {
             self.quietly(&Call::new("DELETE", format!("/containers/{id}?force=1&v=1")));
         }
-        for image in &self.images {
-            self.quietly(&Call::new("DELETE", format!("/images/{image}?force=1")));
+        let Some(before) = &self.images_before else { return };
+        for (id, names) in self.images() {
+            // Its own have names of its own, or, where an import went wrong half-way, none.
+            let is_own = names.iter().all(|name| name == "<none>:<none>" || name.starts_with(&self.prefix));
+            if is_own && !before.contains(&id) {
+                self.quietly(&Call::new("DELETE", format!("/images/{id}?force=1")));
+            }
         }
     }
 }

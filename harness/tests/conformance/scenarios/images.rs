@@ -28,7 +28,7 @@ fn tar(word: &str) -> Vec<u8> {
 /// Imports an image under a name of the scenario's own; answers the name.
 fn import(s: &mut Session<'_>, name: &str) -> String {
     let name = s.name(name);
-    s.owns_image(&name);
+    s.makes_images();
     let path = format!("/images/create?fromSrc=-&repo={name}&tag=one");
     s.call(&Call::new("POST", path).bytes(Some("application/x-tar"), tar(&name)));
     name
@@ -109,7 +109,7 @@ fn images_that_are_none(s: &mut Session<'_>) {
 
 fn what_an_import_is_told(s: &mut Session<'_>) {
     let name = s.name("a");
-    s.owns_image(&name);
+    s.makes_images();
     let import = |query: &str| Call::new("POST", format!("/images/create?fromSrc=-&repo={query}"));
     s.call(&import(&format!("{name}&tag=bad")).bytes(None, b"this is no archive".to_vec()));
     s.call(&import("UPPER&tag=one").bytes(None, tar("x")));
