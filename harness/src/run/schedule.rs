@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leaksoak_reports::record::events::Event;
-use leaksoak_scenarios::{Scenario, SinkFaultKind, Span};
+use leaksoak_scenarios::{EngineFaultKind, Scenario, SinkFaultKind, Span};
 
 use super::lifecycle::Operation;
 
@@ -22,8 +22,12 @@ pub(super) fn of(scenario: &Scenario) -> Vec<(Duration, Operation)> {
         let (name, from) = (fault.kind.describe(), fault.from.as_duration());
         scheduled.push((from, Operation::Record(Event::FaultBegan { fault: name.clone() })));
         scheduled.push((from, Operation::FailEngine(fault.kind)));
-        // What happens once is over at once.
-        let lasts = fault.kind.lasts().map_or(Duration::ZERO, Span::as_duration);
+        let lasts = match fault.kind {
+            // It disturbs nobody: growth is judged meanwhile, the engine's above all.
+            EngineFaultKind::Leak { .. } => Duration::ZERO,
+            // What happens once is over at once.
+            kind => kind.lasts().map_or(Duration::ZERO, Span::as_duration),
+        };
         scheduled.push((from.saturating_add(lasts), Operation::Record(Event::FaultEnded { fault: name })));
     }
     let stages = scenario.stages.iter();
