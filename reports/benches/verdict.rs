@@ -2,6 +2,8 @@
 //!
 //! The runs are made up: four arms, every column recorded, one of them a leak.
 
+#![expect(clippy::unwrap_used, reason = "what a helper of the tests unwraps ends the bench, as it should")]
+
 use divan::{AllocProfiler, Bencher};
 use leaksoak_reports::{Recording, judge};
 
