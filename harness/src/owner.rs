@@ -33,6 +33,12 @@ impl RunId {
         Ok(Self { unix_s: unix_ms() / 1_000, pid, start_ticks })
     }
 
+    /// The id of one turn of this run, told from those of its other turns and from its own.
+    #[must_use]
+    pub fn of_turn(&self, turn: u32) -> Self {
+        Self { unix_s: self.unix_s + 1 + u64::from(turn), ..self.clone() }
+    }
+
     /// Whether the process that owns the run still lives. One that cannot be looked at (another user's, under `hidepid`)
     /// is taken to live: what is its own is left alone.
     #[must_use]

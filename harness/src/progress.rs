@@ -27,6 +27,16 @@ pub enum Style {
     Live,
 }
 
+impl Style {
+    /// A line of its own, outside any display.
+    pub fn say(self, line: &str) {
+        if self != Self::None {
+            // As below: not worth ending a soak for.
+            drop(writeln!(std::io::stderr(), "{line}"));
+        }
+    }
+}
+
 /// Shows what the run tells.
 #[derive(Debug)]
 pub struct Progress {

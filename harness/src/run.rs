@@ -71,7 +71,7 @@ pub enum RunError {
 pub type Signals = mpsc::UnboundedReceiver<&'static str>;
 
 /// What a run is carried out on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The engine.
     pub engine: Docker,
@@ -90,7 +90,7 @@ pub async fn run(
     info: RunInfo,
     surroundings: Surroundings,
     bus: &Bus,
-    mut signals: Signals,
+    signals: &mut Signals,
 ) -> Result<Ending, RunError> {
     bus.send(RunEvent::Started { info: Box::new(info), directory: plan.directory.clone() });
     let mut running = Running::new(plan, surroundings, bus);
@@ -100,8 +100,8 @@ pub async fn run(
     };
     let ended = match set_up {
         Ok(()) => {
-            let ending = running.measure(&mut signals).await;
-            Ok(running.drain(ending, &mut signals).await)
+            let ending = running.measure(signals).await;
+            Ok(running.drain(ending, signals).await)
         }
         Err(error) => Err(error),
     };

@@ -17,6 +17,7 @@ pub mod rate_tracker;
 pub mod reading;
 pub mod series;
 pub mod shape;
+mod stages;
 pub mod timeline;
 pub mod trend;
 
@@ -32,5 +33,5 @@ pub use rate_tracker::{RateTracker, Rates};
 pub use reading::{Growth, Known};
 pub use series::Excluded;
 pub use shape::{Aside, Shape};
-pub use timeline::Timeline;
+pub use timeline::{Timeline, Turn};
 pub use trend::{NoTrend, Trend, trend};

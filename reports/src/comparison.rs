@@ -10,7 +10,7 @@ mod sentence;
 use leaksoak_scenarios::{Criteria, Expect};
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Comparison, Profile, Quantity, Timeline};
+use crate::analysis::{Comparison, Profile, Quantity, Turn};
 use crate::record::Recording;
 use crate::verdict::{ArmVerdict, Outcome, RunVerdict, judge};
 use sentence::{lines, sentence};
@@ -72,9 +72,9 @@ pub struct NothingInCommon {
 
 /// Each arm of a run against its first one; those that did no work are left out.
 #[must_use]
-pub(crate) fn within(recording: &Recording, timeline: &Timeline, arms: &[ArmVerdict]) -> Vec<ArmComparison> {
+pub(crate) fn within(turns: &[Turn<'_>], arms: &[ArmVerdict]) -> Vec<ArmComparison> {
     let worked = arms.iter().filter(|arm| arm.outcome != Outcome::Invalid);
-    let mut profiles = worked.map(|arm| (arm.arm.as_str(), Profile::of(recording, timeline, &arm.arm, arm.growths())));
+    let mut profiles = worked.filter_map(|arm| Some((arm.arm.as_str(), profile(turns, arm)?)));
     let Some((subject, ours)) = profiles.next() else { return Vec::new() };
     let others: Vec<_> = profiles.collect();
     let among = others.len() * Quantity::ALL.len();
@@ -86,6 +86,11 @@ pub(crate) fn within(recording: &Recording, timeline: &Timeline, arms: &[ArmVerd
             ArmComparison { reference: (*reference).to_owned(), subject: subject.to_owned(), quantities, lines }
         })
         .collect()
+}
+
+fn profile<'a>(turns: &[Turn<'a>], arm: &'a ArmVerdict) -> Option<Profile<'a>> {
+    let Turn { recording, timeline } = Turn::of_arm(turns, &arm.arm)?;
+    Some(Profile::of(recording, timeline, &arm.arm, arm.growths()))
 }
 
 /// The arms of run `b` against those of the same name in run `a`; an effect below `min_effect_pct` is no regression.
@@ -104,14 +109,14 @@ pub fn compare_runs(a: &Recording, b: &Recording, min_effect_pct: f64) -> Result
             |verdict: &RunVerdict| verdict.arms.iter().map(|arm| arm.arm.as_str()).collect::<Vec<_>>().join(", ");
         return Err(NothingInCommon { a: names(&judged_a), b: names(&judged_b) });
     }
-    let (time_a, time_b) = (Timeline::of(a), Timeline::of(b));
+    let (turns_a, turns_b) = (Turn::all_of(a), Turn::all_of(b));
     let among = pairs.len() * Quantity::ALL.len();
     let mut findings: Vec<(Outcome, String)> = Vec::new();
     let mut arms = Vec::new();
     for (before, after) in pairs {
         let name = after.arm.as_str();
-        let ours = Profile::of(b, &time_b, name, after.growths());
-        let quantities = ours.against(&Profile::of(a, &time_a, name, before.growths()), among);
+        let profiles = profile(&turns_b, after).zip(profile(&turns_a, before));
+        let quantities = profiles.map_or_else(Vec::new, |(ours, theirs)| ours.against(&theirs, among));
         let (reference, subject) = (format!("{name} (A)"), format!("{name} (B)"));
         // A control leaks as it must; how much is shown, and held against nobody.
         if before.expect == Expect::Pass && after.expect == Expect::Pass {
@@ -131,7 +136,7 @@ pub fn compare_runs(a: &Recording, b: &Recording, min_effect_pct: f64) -> Result
         a: RunName::of(a),
         b: RunName::of(b),
         arms,
-        warnings: warnings((a, &judged_a, &time_a), (b, &judged_b, &time_b)),
+        warnings: warnings((a, &judged_a), (b, &judged_b)),
     })
 }
 
@@ -175,7 +180,7 @@ fn is_regression(quantity: &Comparison, criteria: Criteria, min_effect_pct: f64)
     quantity.significant && difference.value > least
 }
 
-fn warnings(a: (&Recording, &RunVerdict, &Timeline), b: (&Recording, &RunVerdict, &Timeline)) -> Vec<String> {
+fn warnings(a: (&Recording, &RunVerdict), b: (&Recording, &RunVerdict)) -> Vec<String> {
     let mut warnings = Vec::new();
     if a.0.info.run_id == b.0.info.run_id {
         warnings.push("A and B are the same run".to_owned());
@@ -197,8 +202,8 @@ fn warnings(a: (&Recording, &RunVerdict, &Timeline), b: (&Recording, &RunVerdict
     for (what, in_a, in_b) in facts.into_iter().filter(|(_, in_a, in_b)| in_a != in_b) {
         warnings.push(format!("the {what} differ: {in_a} in A, {in_b} in B"));
     }
-    for (run, (_, verdict, timeline), other) in [("A", a, b.1), ("B", b, a.1)] {
-        warnings.extend(timeline.partial.iter().map(|partial| format!("{run} is only a part: {partial}")));
+    for (run, (_, verdict), other) in [("A", a, b.1), ("B", b, a.1)] {
+        warnings.extend(verdict.partial.iter().map(|partial| format!("{run} is only a part: {partial}")));
         let alone = verdict.arms.iter().filter(|arm| other.arms.iter().all(|theirs| theirs.arm != arm.arm));
         warnings.extend(alone.map(|arm| format!("{} is only in {run}", arm.arm)));
     }

@@ -16,7 +16,7 @@ mod words;
 
 pub use analysis::{RateTracker, Rates};
 pub use comparison::{RunComparison, compare_runs};
-pub use record::{RecordError, Recording, RunDir, RunWriter};
+pub use record::{RecordError, Recording, RunDir, RunWriter, begin_turns};
 pub use report::{Report, ReportError, write_reports};
 pub use verdict::early::EarlyStop;
 pub use verdict::{Outcome, RunVerdict, judge};

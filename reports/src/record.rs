@@ -19,4 +19,4 @@ pub use dir::RunDir;
 pub(crate) use dir::replace;
 pub use error::RecordError;
 pub use reader::Recording;
-pub use writer::RunWriter;
+pub use writer::{RunWriter, begin_turns};

@@ -4,7 +4,7 @@ mod charts;
 
 use std::path::Path;
 
-use crate::analysis::{Cost, Life, Timeline, Window};
+use crate::analysis::{Cost, Life, Turn, Window};
 use crate::record::{RecordError, Recording, RunDir, replace};
 use crate::render;
 use crate::render::png::{Chart, ChartError};
@@ -17,8 +17,6 @@ pub struct Report<'a> {
     pub recording: &'a Recording,
     /// What it means.
     pub verdict: &'a RunVerdict,
-    /// When it was measured.
-    pub timeline: Timeline,
     /// What each arm's work cost, in the order of the scenario.
     pub costs: Vec<(&'a str, Cost)>,
     /// File names and what is in them.
@@ -48,18 +46,16 @@ impl<'a> Report<'a> {
     /// Gathers what is shown of a run.
     #[must_use]
     pub fn of(recording: &'a Recording, verdict: &'a RunVerdict) -> Self {
-        let timeline = Timeline::of(recording);
-        let arms = || recording.info.scenario.arms.iter().map(|arm| arm.name.as_str());
-        let cost = |arm| {
+        let turns = Turn::all_of(recording);
+        let cost = |Turn { recording, timeline }: &Turn<'a>, arm| {
             let lives = Life::all_of(recording, arm);
-            (arm, Cost::of(&Window::of_arm(recording, &timeline, arm, &lives)))
+            (arm, Cost::of(&Window::of_arm(recording, timeline, arm, &lives)))
         };
         Self {
-            costs: arms().map(cost).collect(),
-            charts: charts::all(recording, verdict, &timeline),
+            costs: turns.iter().flat_map(|turn| turn.arms().map(move |arm| cost(turn, arm))).collect(),
+            charts: charts::all(recording, verdict, &turns),
             recording,
             verdict,
-            timeline,
         }
     }
 }

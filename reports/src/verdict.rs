@@ -15,16 +15,17 @@ mod control;
 mod decide;
 pub mod early;
 mod rules;
+mod turn;
 
-use leaksoak_scenarios::{Arm, Expect};
+use leaksoak_scenarios::Expect;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{EngineSide, GroupGrowth, Growth, Life, Metric, PerOperation, Timeline, Window};
+use crate::analysis::{Growth, Metric, PerOperation, Turn};
 use crate::comparison::{self, ArmComparison};
 use crate::record::Recording;
 pub use control::Proof;
 pub use decide::{Decision, decide};
-use rules::{ArmCase, GrowthRule};
+pub use turn::{EngineGrowth, TurnVerdict};
 
 /// The answer, for a criterion, an arm, or a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,33 +136,18 @@ pub struct RunVerdict {
     pub reasons: Vec<String>,
     /// Why the run is only a part of what was planned; `None`: it is all of it.
     pub partial: Option<String>,
-    /// Seconds measured, warm-up included.
+    /// Seconds measured, warm-up included; of several turns, in the longest.
     pub measured_s: f64,
-    /// Seconds that were to be measured.
+    /// Seconds that were to be measured, in each turn.
     pub planned_s: f64,
     /// In the order of the scenario.
     pub arms: Vec<ArmVerdict>,
-    /// The growth of the harness itself, held to the same limits.
-    pub harness: Vec<CriterionResult>,
-    /// The growth of the engine's daemon. Not judged: with several arms it is nobody's alone.
-    pub engine_growth: Vec<EngineGrowth>,
-    /// What grew, by group of descriptors and by spawn site: the arms', the engine's, the harness's, most first.
-    pub grown: Vec<GroupGrowth>,
-    /// How the engine's growth goes with what the arms left open; `None`: nothing grew that both sides hold.
-    pub engine_side: Option<EngineSide>,
+    /// What was measured together: all arms in one turn, or, with `isolate`, each in its own.
+    pub turns: Vec<TurnVerdict>,
     /// Each arm against the first.
     pub comparisons: Vec<ArmComparison>,
     /// What was torn or missing in the recording, and what else a reader should know.
     pub notes: Vec<String>,
-}
-
-/// How a metric of the engine's daemon moved.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineGrowth {
-    /// Which.
-    pub metric: Metric,
-    /// How.
-    pub growth: Growth,
 }
 
 impl Outcome {
@@ -227,7 +213,7 @@ impl ArmVerdict {
     /// How its counts grew.
     #[must_use]
     pub fn growths(&self) -> Vec<(Metric, Growth)> {
-        growths(&self.criteria)
+        turn::growths(&self.criteria)
     }
 
     /// The result of one criterion; `None` where the arm is not held to it.
@@ -248,25 +234,16 @@ impl RunVerdict {
 /// Judges a recording.
 #[must_use]
 pub fn judge(recording: &Recording) -> RunVerdict {
-    let timeline = Timeline::of(recording);
     let scenario = &recording.info.scenario;
-    let arms: Vec<ArmVerdict> = scenario.arms.iter().map(|arm| judge_arm(recording, &timeline, arm)).collect();
-    let harness = judge_harness(recording, &timeline);
-    let names: Vec<&str> = scenario.arms.iter().map(|arm| arm.name.as_str()).collect();
-    let engine_growth = engine_growth(recording, &timeline);
-    let goroutines = engine_growth.iter().find(|line| line.metric == Metric::Tasks);
-    let comparisons = comparison::within(recording, &timeline, &arms);
-    let grown = grown(recording, &timeline, &names);
-    let findings = findings(&arms, &harness, &timeline);
+    let measured = Turn::all_of(recording);
+    let (turns, arms): (Vec<TurnVerdict>, Vec<Vec<ArmVerdict>>) = measured.iter().map(turn::judge).unzip();
+    let arms = arms.concat();
+    let findings = findings(&arms, &turns);
     let outcomes: Vec<Outcome> = findings.iter().map(|(outcome, _)| *outcome).collect();
     let ranked = [Outcome::Fail, Outcome::Invalid, Outcome::Inconclusive];
     let reasons = ranked.iter().flat_map(|rank| findings.iter().filter(move |(outcome, _)| outcome == rank));
-    let mut notes = recording.notes.clone();
-    if !arms.iter().any(|arm| arm.expect == Expect::Fail) {
-        notes.push(
-            "no control arm (`expect = \"fail\"`): nothing shows that this run could have seen a leak".to_owned(),
-        );
-    }
+    let parts: Vec<String> =
+        turns.iter().filter_map(|turn| Some(in_turn(turn, &turns, turn.partial.clone()?))).collect();
     RunVerdict {
         run_id: recording.info.run_id.clone(),
         scenario: scenario.name.clone(),
@@ -274,47 +251,36 @@ pub fn judge(recording: &Recording) -> RunVerdict {
         engine_version: recording.info.engine.version.clone(),
         outcome: Outcome::first_of(ranked, &outcomes),
         reasons: reasons.map(|(_, reason)| reason.clone()).collect(),
-        measured_s: timeline.measured_s(),
-        planned_s: timeline.planned_s,
+        partial: (!parts.is_empty()).then(|| parts.join("; ")),
+        measured_s: turns.iter().map(|turn| turn.measured_s).fold(0.0, f64::max),
+        planned_s: scenario.duration.as_duration().as_secs_f64(),
+        comparisons: comparison::within(&measured, &arms),
+        notes: notes(recording, &turns, &arms),
         arms,
-        harness,
-        engine_side: EngineSide::of(&grown, &names, goroutines.map(|line| &line.growth)),
-        engine_growth,
-        grown,
-        comparisons,
-        notes,
-        partial: timeline.partial,
+        turns,
     }
 }
 
-fn judge_arm(recording: &Recording, timeline: &Timeline, arm: &Arm) -> ArmVerdict {
-    let lives = Life::all_of(recording, &arm.name);
-    let case = ArmCase { recording, timeline, arm, lives: &lives };
-    let criteria = rules::all(&case);
-    let outcomes: Vec<Outcome> = criteria.iter().map(|result| result.outcome).collect();
-    ArmVerdict {
-        arm: arm.name.clone(),
-        strategy: arm.strategy.kind().to_owned(),
-        expect: arm.expect,
-        outcome: Outcome::first_of([Outcome::Invalid, Outcome::Fail, Outcome::Inconclusive], &outcomes),
-        proof: (arm.expect == Expect::Fail).then(|| control::proof(&case, &criteria)),
-        per_operation: PerOperation::all_of(recording, &case.window(), &growths(&criteria)),
-        criteria,
+fn notes(recording: &Recording, turns: &[TurnVerdict], arms: &[ArmVerdict]) -> Vec<String> {
+    let of_turns = recording.turns().iter().zip(turns);
+    let mut notes: Vec<String> = of_turns
+        .flat_map(|(recording, turn)| recording.notes.iter().map(|note| in_turn(turn, turns, note.clone())))
+        .collect();
+    if !arms.iter().any(|arm| arm.expect == Expect::Fail) {
+        notes.push(
+            "no control arm (`expect = \"fail\"`): nothing shows that this run could have seen a leak".to_owned(),
+        );
     }
+    notes
 }
 
-fn growths(criteria: &[CriterionResult]) -> Vec<(Metric, Growth)> {
-    let metric = |criterion| match criterion {
-        Criterion::FdGrowth => Some(Metric::Fds),
-        Criterion::TaskGrowth => Some(Metric::Tasks),
-        Criterion::ThreadGrowth => Some(Metric::Threads),
-        _ => None,
-    };
-    criteria.iter().filter_map(|result| Some((metric(result.criterion)?, result.growth.clone()?))).collect()
+/// `words` about one turn, with whose it is where there are several.
+fn in_turn(turn: &TurnVerdict, turns: &[TurnVerdict], words: String) -> String {
+    if turns.len() > 1 { format!("turn of {}: {words}", turn.arms.join(", ")) } else { words }
 }
 
 /// What speaks against a PASS of the run, each with its weight.
-fn findings(arms: &[ArmVerdict], harness: &[CriterionResult], timeline: &Timeline) -> Vec<(Outcome, String)> {
+fn findings(arms: &[ArmVerdict], turns: &[TurnVerdict]) -> Vec<(Outcome, String)> {
     let mut findings = Vec::new();
     for arm in arms {
         if let Some(proof) = &arm.proof {
@@ -327,41 +293,8 @@ fn findings(arms: &[ArmVerdict], harness: &[CriterionResult], timeline: &Timelin
             );
         }
     }
-    let leaks = harness.iter().filter(|result| result.outcome == Outcome::Fail);
-    findings.extend(leaks.map(|result| {
-        let why = format!("the harness itself leaked: {}: {}", result.criterion.words(), result.reason);
-        (Outcome::Invalid, why)
-    }));
-    if let Some(partial) = &timeline.partial {
-        findings.push((Outcome::Inconclusive, partial.clone()));
-    }
+    findings.extend(
+        turns.iter().flat_map(|turn| turn.findings().map(move |(outcome, why)| (outcome, in_turn(turn, turns, why)))),
+    );
     findings
-}
-
-fn judge_harness(recording: &Recording, timeline: &Timeline) -> Vec<CriterionResult> {
-    let window = Window::of_subject(recording, timeline, "harness");
-    GrowthRule::all(recording.info.scenario.criteria)
-        .into_iter()
-        // What the harness does not have, or was killed before it could count, is not held against the arms.
-        .filter(|rule| !window.points(rule.metric).is_empty())
-        .map(|rule| rules::growth(&window, &rule))
-        .collect()
-}
-
-fn grown(recording: &Recording, timeline: &Timeline, arms: &[&str]) -> Vec<GroupGrowth> {
-    let of_arm = |arm: &&str| {
-        let lives = Life::all_of(recording, arm);
-        GroupGrowth::all_of(recording, &Window::of_arm(recording, timeline, arm, &lives), arm)
-    };
-    let of_other = |subject| GroupGrowth::all_of(recording, &Window::of_subject(recording, timeline, subject), subject);
-    arms.iter().flat_map(of_arm).chain(["engine", "harness"].into_iter().flat_map(of_other)).collect()
-}
-
-fn engine_growth(recording: &Recording, timeline: &Timeline) -> Vec<EngineGrowth> {
-    let window = Window::of_subject(recording, timeline, "engine");
-    [Metric::Fds, Metric::Tasks, Metric::Threads]
-        .into_iter()
-        .filter(|metric| !window.points(*metric).is_empty())
-        .map(|metric| EngineGrowth { metric, growth: window.growth(metric) })
-        .collect()
 }

@@ -33,6 +33,8 @@ pub(crate) struct RawScenario {
     pub(crate) drain: Option<Span>,
     #[serde(default)]
     pub(crate) stop_when_decided: bool,
+    #[serde(default)]
+    pub(crate) isolate: bool,
     pub(crate) containers: Vec<RawContainers>,
     #[serde(default)]
     pub(crate) log: RawLog,

@@ -32,6 +32,8 @@ pub struct Scenario {
     pub drain: Span,
     /// End the run once every arm that is to pass has failed for certain.
     pub stop_when_decided: bool,
+    /// The arms take turns, each alone with the engine and containers of its own for the whole of `duration`.
+    pub isolate: bool,
     /// At least one group, at least one container in all, at most 5,000.
     pub containers: Vec<ContainerGroup>,
     /// Rotation of the containers' json-file logs.
@@ -315,6 +317,15 @@ impl Scenario {
             order.into_iter().map(|index| index as usize).take(wanted.try_into().unwrap_or(usize::MAX)).collect();
         share.sort_unstable();
         share
+    }
+
+    /// What is run at once: all of it, or, where the arms take turns, the same for each arm by itself.
+    #[must_use]
+    pub fn turns(&self) -> Vec<Self> {
+        if !self.isolate {
+            return vec![self.clone()];
+        }
+        self.arms.iter().map(|arm| Self { isolate: false, arms: vec![arm.clone()], ..self.clone() }).collect()
     }
 
     /// One `Load` per container, in order: container `c01` is the first.

@@ -91,6 +91,7 @@ sample_every = "1s"
 checkpoint_every = "1m"
 drain = "5s"
 stop_when_decided = false
+isolate = false
 
 [[containers]]
 count = 1

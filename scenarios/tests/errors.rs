@@ -153,7 +153,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
     ]), @r##"
 mine.toml:4: unknown key `warm_up`
   did you mean `warmup`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, isolate, containers, log, engine, sink, delivery, arms, stage, criteria
 
 mine.toml:23: unknown key `arms.pooled.rotate_evry`
   did you mean `rotate_every`?
@@ -161,7 +161,7 @@ mine.toml:23: unknown key `arms.pooled.rotate_evry`
 
 mine.toml:17: unknown key `logs`
   did you mean `log`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, isolate, containers, log, engine, sink, delivery, arms, stage, criteria
 
 mine.toml:18: unknown key `log.zzz`
   known here: max_size, max_file
@@ -175,7 +175,7 @@ mine.toml:14: unknown key `containers.1.bursts`
   known here: count, load, rate, burst, every, line_bytes
 
 mine.toml:4: unknown key `\u{1b}[31mred`
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, isolate, containers, log, engine, sink, delivery, arms, stage, criteria
 "##);
 }
 
@@ -600,7 +600,7 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set durations=2m`: unknown key `durations`
   did you mean `duration`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, isolate, containers, log, engine, sink, delivery, arms, stage, criteria
 
 `--set criteria.los_pct=2`: unknown key `criteria.los_pct`
   did you mean `loss_pct`?
@@ -608,7 +608,7 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set critera.loss_pct=2`: unknown key `critera`
   did you mean `criteria`?
-  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, containers, log, engine, sink, delivery, arms, stage, criteria
+  known here: name, about, duration, warmup, sample_every, checkpoint_every, drain, stop_when_decided, isolate, containers, log, engine, sink, delivery, arms, stage, criteria
 
 `--set arms.nave.expect=pass`: no `arms.nave` in this scenario
   did you mean `naive`?

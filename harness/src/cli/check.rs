@@ -20,6 +20,9 @@ fn describe(scenario: &Scenario) -> String {
         "  {} measured, of which {} warm-up; a sample every {}, a checkpoint every {}",
         scenario.duration, scenario.warmup, scenario.sample_every, scenario.checkpoint_every
     );
+    if scenario.isolate {
+        let _ = writeln!(text, "  the arms take turns, {} of them, each as long", scenario.arms.len());
+    }
     for group in &scenario.containers {
         let load = match group.load {
             Load::Steady { rate, line_bytes } => format!("steady, {rate}, {line_bytes} a line"),

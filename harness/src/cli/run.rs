@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use leaksoak_reports::record::run_info::{FORMAT_VERSION, RunInfo};
-use leaksoak_reports::{RecordError, RunWriter, write_reports};
+use leaksoak_reports::{RecordError, RunWriter, begin_turns, write_reports};
 use leaksoak_scenarios::{Scenario, load};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -36,8 +36,10 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
         _ => Style::Plain,
     };
     // Freed with the runtime, before the reports are drawn.
-    let ending = runtime()?.block_on(prepared(scenario, &directory, args.engine.into(), style))?;
-    conclude(&ending, &directory, args.json, args.quiet)
+    match runtime()?.block_on(prepared(scenario, &directory, args.engine.into(), style)) {
+        Ok(ending) => conclude(&ending, &directory, args.json, args.quiet),
+        Err(failure) => Err(with_report(failure, &directory)),
+    }
 }
 
 /// Clears what dead runs left, finds the engine, makes the directories, and carries the run out.
@@ -67,43 +69,104 @@ async fn prepared(scenario: Scenario, directory: &Path, choice: Choice, style: S
         started_unix_ms: unix_ms(),
         version: env!("CARGO_PKG_VERSION").into(),
         argv: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        scenario: scenario.clone(),
+        scenario,
         engine: engine.info().clone(),
         host: host::facts(),
     };
-    let facts = EngineFacts { socket: engine.socket(), api_version: &info.engine.api_version };
-    let plan = Plan::new(run, scenario, directory.to_owned(), facts);
-
-    let existed = directory.exists();
-    let writer = match RunWriter::create(directory, &info) {
-        Ok(writer) => writer,
-        Err(error @ (RecordError::NotEmpty { .. } | RecordError::NotADirectory { .. })) => {
-            return Err(Failure::usage(format!("--out: {error}")));
-        }
-        Err(error) => {
-            take_back(directory, existed);
-            return Err(Failure::environment(error));
-        }
+    let control = process.as_ref().map(EngineProcess::control);
+    let mut course = Course { surroundings: Surroundings { engine, control, because }, style, signals };
+    let ended = if info.scenario.isolate {
+        course.in_turns(&run, &info, directory).await
+    } else {
+        course.at_once(run, info, directory).await
     };
-    let consumers: Vec<Box<dyn Consumer>> = vec![Box::new(Recorder::new(writer)), Box::new(Progress::new(style))];
-    let bus = Bus::start(consumers);
-    let surroundings = Surroundings { engine, control: process.as_ref().map(EngineProcess::control), because };
-    let ended = carry_out(plan, info, surroundings, &bus, signals).await;
-    let finished = bus.finish();
     if let Some(process) = process {
         keep_log(process.log(), directory);
         // A child that cannot be waited for is killed when it is dropped.
         let _ = process.stop().await;
     }
     drop(scratch);
-    match (ended, finished) {
-        (Err(error), _) => {
-            take_back(directory, existed);
-            Err(not_carried_out(&error))
+    ended
+}
+
+/// How what is planned is carried out, and on what.
+struct Course {
+    surroundings: Surroundings,
+    style: Style,
+    signals: Signals,
+}
+
+impl Course {
+    /// Runs the scenario of `info`, its arms side by side.
+    async fn at_once(&mut self, run: RunId, info: RunInfo, directory: &Path) -> Result<Ending, Failure> {
+        let facts = EngineFacts { socket: self.surroundings.engine.socket(), api_version: &info.engine.api_version };
+        let plan = Plan::new(run, info.scenario.clone(), directory.to_owned(), facts);
+        let existed = directory.exists();
+        let writer = RunWriter::create(directory, &info).map_err(|error| not_begun(error, directory, existed))?;
+        let consumers: Vec<Box<dyn Consumer>> =
+            vec![Box::new(Recorder::new(writer)), Box::new(Progress::new(self.style))];
+        let bus = Bus::start(consumers);
+        let ended = carry_out(plan, info, self.surroundings.clone(), &bus, &mut self.signals).await;
+        match (ended, bus.finish()) {
+            (Err(error), _) => {
+                take_back(directory, existed);
+                Err(not_carried_out(&error))
+            }
+            (Ok(Ending::RecordFailed(reason)), _) | (Ok(_), Err(reason)) => Ok(Ending::RecordFailed(reason)),
+            (Ok(ending), Ok(())) => Ok(ending),
         }
-        (Ok(Ending::RecordFailed(reason)), _) | (Ok(_), Err(reason)) => Ok(Ending::RecordFailed(reason)),
-        (Ok(ending), Ok(())) => Ok(ending),
     }
+
+    /// Runs the scenario of `info` for one arm after the other, up to the first turn that ends the run.
+    async fn in_turns(&mut self, run: &RunId, info: &RunInfo, directory: &Path) -> Result<Ending, Failure> {
+        let existed = directory.exists();
+        let dir = begin_turns(directory, info).map_err(|error| not_begun(error, directory, existed))?;
+        let scenarios = info.scenario.turns();
+        let turns = scenarios.len();
+        let mut ending = Ending::Complete;
+        for (scenario, number) in scenarios.into_iter().zip(1..) {
+            let run = run.of_turn(number);
+            let arm = scenario.arms[0].name.clone();
+            let info = RunInfo { run_id: run.to_string(), started_unix_ms: unix_ms(), scenario, ..info.clone() };
+            self.style.say(&format!("turn {number} of {turns}: {arm}"));
+            ending = self.turn(run, info, dir.turn(&arm).path()).await.inspect_err(|_| {
+                if number == 1 {
+                    take_back(directory, existed);
+                }
+            })?;
+            if !ending.allows_more() {
+                break;
+            }
+        }
+        Ok(ending)
+    }
+
+    /// One of several: a run of its own, but for the engine.
+    async fn turn(&mut self, run: RunId, info: RunInfo, directory: &Path) -> Result<Ending, Failure> {
+        let _scratch = Scratch::make(&scratch_dir(&run))?;
+        self.at_once(run, info, directory).await
+    }
+}
+
+/// Why a run directory cannot be begun; what was made of it is taken back.
+fn not_begun(error: RecordError, directory: &Path, existed: bool) -> Failure {
+    if let RecordError::NotEmpty { .. } | RecordError::NotADirectory { .. } = error {
+        return Failure::usage(format!("--out: {error}"));
+    }
+    take_back(directory, existed);
+    Failure::environment(error)
+}
+
+/// Where a later turn could not be carried out, those before it have their report.
+fn with_report(failure: Failure, directory: &Path) -> Failure {
+    if !directory.join("run.json").exists() || failure.exit == Exit::Usage {
+        return failure;
+    }
+    let told = match write_reports(directory) {
+        Ok(_) => format!("the turns before it are reported in {}", directory.display()),
+        Err(error) => format!("the turns before it could not be reported: {error}"),
+    };
+    Failure { message: format!("{}\n  {told}", failure.message), ..failure }
 }
 
 /// The engine that was chosen, rid of what dead runs left.

@@ -29,7 +29,7 @@ impl Running<'_> {
             if let Some(signal) = interrupted {
                 complete = false;
                 self.record(Event::Interrupted { signal: signal.into() });
-                if matches!(ending, Ending::Complete | Ending::NoArmLeft | Ending::Decided) {
+                if ending.allows_more() {
                     ending = Ending::Interrupted(signal);
                 }
             }

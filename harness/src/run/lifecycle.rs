@@ -82,6 +82,17 @@ pub enum Ending {
     RecordFailed(String),
 }
 
+impl Ending {
+    /// What was to be done next, had this not ended, can be done still: nobody asked to stop, and nothing is broken.
+    #[must_use]
+    pub fn allows_more(&self) -> bool {
+        match self {
+            Self::Complete | Self::NoArmLeft | Self::Decided => true,
+            Self::Interrupted(_) | Self::EngineLost(_) | Self::RecordFailed(_) => false,
+        }
+    }
+}
+
 /// The state that decisions are made from.
 #[derive(Debug)]
 pub struct Lifecycle {

@@ -134,9 +134,10 @@ impl Running<'_> {
             self.bus.send(RunEvent::Checkpointed { rows, groups, tasks, latency, ledger });
         }
         let (lifecycle, board) = (&self.lifecycle, &self.board);
-        let mut under_test = self.plan.scenario.arms.iter().filter(|arm| arm.expect == Expect::Pass);
+        let under_test = || self.plan.scenario.arms.iter().filter(|arm| arm.expect == Expect::Pass);
         self.early_end.look(&self.plan.directory, |rule| {
-            under_test.all(|arm| !lifecycle.is_alive(&arm.name) || board.is_over(&arm.name, rule))
+            under_test().next().is_some()
+                && under_test().all(|arm| !lifecycle.is_alive(&arm.name) || board.is_over(&arm.name, rule))
         });
     }
 

@@ -80,7 +80,7 @@ fn assert_naive_is_named_as_the_one_who_leaks(verdict: &serde_json::Value) {
     };
     assert!(in_file("strategies/src/naive") && in_file("hyper-util"), "reader and connection: {sites:?}");
 
-    let side = &verdict["engine_side"];
+    let side = &verdict["turns"][0]["engine_side"];
     assert_eq!((&side["matches"], &side["arms"][0]["arm"]), (&true.into(), &"naive".into()), "{side}");
     let held = &side["held_per_connection"];
     assert!((2.7..3.3).contains(&held["fds"].as_f64().unwrap()), "{held}");

@@ -42,6 +42,41 @@ fn where_no_docker_answers_the_embedded_engine_serves_and_it_is_said() {
 }
 
 #[test]
+fn arms_that_take_turns_have_the_engine_to_themselves_and_lines_of_their_own() {
+    let place = Place::on("embedded");
+    let output = place.run(&["--set", "isolate=true", "--arm", "naive", "--arm", "pooled"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("turn 2 of 2: "), "{}", stderr(&output));
+    let verdict = place.verdict();
+    for (turn, arm) in ["pooled", "naive"].into_iter().enumerate() {
+        assert_eq!(verdict["turns"][turn]["arms"], serde_json::json!([arm]));
+        let directory = place.out().join("turns").join(arm);
+        let (engine, scratch) = engine_of(&directory);
+        assert!(!lives(engine) && !scratch.exists());
+        let ledger = json(&directory.join("ledger.json"));
+        let total = &ledger["arms"][0]["total"];
+        assert_eq!((&ledger["arms"][0]["arm"], &total["lost"]), (&arm.into(), &0.into()), "{ledger}");
+        assert!(total["delivered"].as_u64().unwrap() > 300, "{ledger}");
+    }
+    let grew =
+        |turn: usize| verdict["turns"][turn]["engine_growth"][0]["growth"]["cumulative_per_min"].as_f64().unwrap();
+    assert!(grew(0) < 20.0 && grew(1) > 60.0, "each stream that naive leaks is one of the engine's, in its turn only");
+}
+
+#[test]
+fn a_run_in_turns_that_is_interrupted_reports_the_turns_it_had() {
+    let place = Place::on("embedded");
+    let mut child = place.run(&["--set", "isolate=true", "--duration", "10m", "--quiet"]).spawn().unwrap();
+    wait_until_measuring(&mut child, &place.out().join("turns/pooled"));
+    kill_process(pid(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let verdict = place.verdict();
+    assert!(verdict["partial"].as_str().unwrap().contains("turn of pooled: interrupted by SIGINT"), "{verdict}");
+    assert!(verdict["notes"].to_string().contains("turn of naive: it was not begun"), "{}", verdict["notes"]);
+    assert_eq!(fs::read_dir(place.out().join("turns")).unwrap().count(), 1);
+}
+
+#[test]
 fn a_run_that_is_killed_leaves_no_engine_and_the_next_one_clears_up() {
     let place = Place::on("embedded");
     let mut child = place.run(&["--duration", "10m", "--quiet"]).spawn().unwrap();

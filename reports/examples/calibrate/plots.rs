@@ -33,6 +33,8 @@ pub(crate) fn draw(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
             unit: Unit::Count,
             lines: series.into_iter().enumerate().map(|(at, of)| line(at, of)).collect(),
             warmup_end_s: WARMUP_S,
+            faults: Vec::new(),
+            stages: Vec::new(),
             end_s: f64::from(SECONDS),
         };
         std::fs::write(directory.join(file), draw_chart(&chart)?)?;

@@ -64,6 +64,8 @@ pub struct Window<'a> {
     pub steady: Vec<&'a Sample>,
     /// What of it says nothing of growth.
     excluded: Vec<Excluded>,
+    /// When what is monitored became more.
+    stages_s: Vec<f64>,
 }
 
 impl<'a> Window<'a> {
@@ -107,7 +109,7 @@ impl<'a> Window<'a> {
             .iter()
             .filter(|sample| sample.subject == subject && (start_s..=to_s).contains(&sample.elapsed_s))
             .partition(|sample| sample.elapsed_s <= from_s);
-        Self { before, steady, excluded: timeline.excluded.clone() }
+        Self { before, steady, excluded: timeline.excluded(), stages_s: timeline.stages_s.clone() }
     }
 
     /// The same, up to `until_s` only.
@@ -147,6 +149,6 @@ impl<'a> Window<'a> {
         let [warmup, judged] = self.known(metric);
         let from_s = warmup.last().or(judged.first()).map_or(0.0, |point| point.0);
         let points: Vec<(f64, f64)> = warmup.into_iter().chain(judged).collect();
-        Growth::of(&points, from_s, &self.excluded)
+        Growth::of_stages(&points, from_s, &self.excluded, &self.stages_s)
     }
 }

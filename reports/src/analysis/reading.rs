@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series::{Excluded, nth, ordered};
 use super::shape::{Aside, Shape, Shaped, shape};
+use super::stages::levelled;
 use super::trend::{Trend, check, trend_between};
 
 /// How a series grew from its baseline on.
@@ -58,6 +59,12 @@ impl Growth {
     /// warm-up. What lies in `excluded` is left out of the shape and of the steady rate.
     #[must_use]
     pub fn of(points: &[(f64, f64)], from_s: f64, excluded: &[Excluded]) -> Self {
+        Self::of_stages(points, from_s, excluded, &[])
+    }
+
+    /// The same of a subject that was given more to do at the times `stages_s`: what it rose by then is no growth.
+    #[must_use]
+    pub fn of_stages(points: &[(f64, f64)], from_s: f64, excluded: &[Excluded], stages_s: &[f64]) -> Self {
         let all = ordered(points, &[]);
         let judged = &all[all.partition_point(|(at_s, _)| *at_s < from_s)..];
         let (first, last) = (judged.first(), judged.last());
@@ -69,7 +76,7 @@ impl Growth {
             minutes: first.zip(last).map_or(0.0, |(first, last)| (last.0 - first.0) / 60.0),
             ..Self::default()
         };
-        growth.with_rate(&ordered(&all, excluded), from_s)
+        growth.with_rate(&levelled(&ordered(&all, excluded), stages_s), from_s)
     }
 
     fn with_rate(mut self, points: &[(f64, f64)], from_s: f64) -> Self {

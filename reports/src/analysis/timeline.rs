@@ -1,5 +1,6 @@
 //! When a run was measured, and how it ended.
 
+use super::lives::Life;
 use super::series::Excluded;
 use crate::record::Recording;
 use crate::record::events::{Event, Phase};
@@ -14,10 +15,42 @@ pub struct Timeline {
     pub end_s: f64,
     /// How long measuring was to take.
     pub planned_s: f64,
-    /// Times at which something was made to go wrong, with the time to settle after it: growth is not judged in them.
-    pub excluded: Vec<Excluded>,
+    /// Times at which something was made to go wrong.
+    pub faults: Vec<Excluded>,
+    /// When the stages of a rollout began, but for the first: what the arms hold more from then on is no growth.
+    pub stages_s: Vec<f64>,
     /// Why the run is only a part of what was planned; `None`: it is all of it.
     pub partial: Option<String>,
+    /// Measuring ended because every arm was down for good: nothing that was planned is missing.
+    pub no_arm_left: bool,
+}
+
+/// What was measured together, and when: all arms of a run, or one of those that took turns.
+#[derive(Debug, Clone)]
+pub struct Turn<'a> {
+    /// What was recorded.
+    pub recording: &'a Recording,
+    /// When.
+    pub timeline: Timeline,
+}
+
+impl<'a> Turn<'a> {
+    /// The turns of a run, in their order.
+    #[must_use]
+    pub fn all_of(recording: &'a Recording) -> Vec<Self> {
+        recording.turns().iter().map(|recording| Self { recording, timeline: Timeline::of(recording) }).collect()
+    }
+
+    /// Its arms, in the order of the scenario.
+    pub fn arms(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.recording.info.scenario.arms.iter().map(|arm| arm.name.as_str())
+    }
+
+    /// The turn of an arm.
+    #[must_use]
+    pub fn of_arm<'t>(turns: &'t [Self], arm: &str) -> Option<&'t Self> {
+        turns.iter().find(|turn| turn.arms().any(|name| name == arm))
+    }
 }
 
 impl Timeline {
@@ -36,6 +69,9 @@ impl Timeline {
         let planned_s = scenario.duration.as_duration().as_secs_f64();
         let tick_s = scenario.sample_every.as_duration().as_secs_f64();
         let ended = format!("after {} of {}", span(end_s.max(0.0)), span(planned_s));
+        let stages_s = stages(recording);
+        let early = end_s + 2.0 * tick_s < planned_s * 0.99;
+        let no_arm_left = early && began(Phase::Done).is_some() && all_are_down(recording);
         let partial = if let Some(signal) = interruption(recording) {
             Some(format!("interrupted by {signal} {ended}"))
         } else if recording.events.iter().any(|record| matches!(record.event, Event::Decided { .. })) {
@@ -44,7 +80,7 @@ impl Timeline {
             Some(format!("the engine was lost {ended}: {reason}"))
         } else if began(Phase::Done).is_none() {
             Some(format!("the run was killed {ended}, or is still going on: its last event is missing"))
-        } else if end_s + 2.0 * tick_s < planned_s * 0.99 {
+        } else if early && !no_arm_left {
             Some(format!("the run ended {ended}"))
         } else {
             None
@@ -53,9 +89,25 @@ impl Timeline {
             warmup_end_s: scenario.warmup.as_duration().as_secs_f64(),
             end_s,
             planned_s,
-            excluded: faults(recording, end_s),
+            faults: faults(recording, end_s),
+            stages_s,
+            no_arm_left: no_arm_left && partial.is_none(),
             partial,
         }
+    }
+
+    /// The times that say nothing of growth: faults and changes of stage, with the time to settle after them.
+    #[must_use]
+    pub fn excluded(&self) -> Vec<Excluded> {
+        let faults = self.faults.iter().map(|fault| Excluded { to_s: fault.to_s + SETTLE_S, ..*fault });
+        let stages = self.stages_s.iter().map(|at_s| Excluded { from_s: *at_s, to_s: at_s + STAGE_SETTLE_S });
+        faults.chain(stages).collect()
+    }
+
+    /// How long was measured, or would have been but that there was nothing left to measure: what uptime is a share of.
+    #[must_use]
+    pub fn due_s(&self) -> f64 {
+        if self.no_arm_left { self.planned_s } else { self.measured_s() }
     }
 
     /// How long was measured, warm-up included.
@@ -68,6 +120,15 @@ impl Timeline {
 /// What is released asynchronously is given this long after a fault.
 const SETTLE_S: f64 = 2.0;
 
+/// Streams to the containers that were added are opened meanwhile.
+const STAGE_SETTLE_S: f64 = 5.0;
+
+/// The first stage is what the run begins with.
+fn stages(recording: &Recording) -> Vec<f64> {
+    let stages = recording.events.iter().filter(|record| matches!(record.event, Event::Stage { .. }));
+    stages.map(|record| record.elapsed_s).filter(|at_s| *at_s > 0.5).collect()
+}
+
 /// From the beginning of each fault to its end; one that has none lasts as long as the run.
 fn faults(recording: &Recording, end_s: f64) -> Vec<Excluded> {
     let began = recording.events.iter().enumerate().filter_map(|(at, record)| match &record.event {
@@ -79,9 +140,15 @@ fn faults(recording: &Recording, end_s: f64) -> Vec<Excluded> {
             let end = recording.events[at..]
                 .iter()
                 .find(|record| matches!(&record.event, Event::FaultEnded { fault } if fault == name));
-            Excluded { from_s, to_s: end.map_or(end_s, |record| record.elapsed_s + SETTLE_S) }
+            Excluded { from_s, to_s: end.map_or(end_s, |record| record.elapsed_s) }
         })
         .collect()
+}
+
+/// Every arm has ended without being asked to, and was not started again.
+fn all_are_down(recording: &Recording) -> bool {
+    let mut arms = recording.info.scenario.arms.iter();
+    arms.all(|arm| Life::all_of(recording, &arm.name).last().is_some_and(|life| life.death().is_some()))
 }
 
 fn interruption(recording: &Recording) -> Option<&str> {

@@ -104,7 +104,13 @@ pub(super) fn trend_between(points: &[(f64, f64)], breaks: &[f64], doubt: Doubt)
 
 /// The slope alone, in units per second; `None` where no two samples differ in time. Points are in order of time.
 pub(super) fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let mut slopes = pair_slopes(&[&thin(points, MAX_POINTS, midmean)]);
+    slope_between(points, &[])
+}
+
+/// The same, from pairs that no break lies between.
+pub(super) fn slope_between(points: &[(f64, f64)], breaks: &[f64]) -> Option<f64> {
+    let points = thin(points, MAX_POINTS, midmean);
+    let mut slopes = pair_slopes(&strata(&points, breaks));
     (!slopes.is_empty()).then(|| median(&mut slopes))
 }
 

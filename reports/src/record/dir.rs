@@ -97,6 +97,13 @@ impl RunDir {
         self.path.join("arms")
     }
 
+    /// The run directory of one arm's turn, of a run whose arms take turns. `arm` is a name that a scenario has
+    /// accepted: no separators in it.
+    #[must_use]
+    pub fn turn(&self, arm: &str) -> Self {
+        Self::new(self.path.join("turns").join(arm))
+    }
+
     /// The log (standard error) of one arm. `arm` is a name that a scenario has accepted: no separators in it.
     #[must_use]
     pub fn arm_log(&self, arm: &str) -> PathBuf {

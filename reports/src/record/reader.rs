@@ -37,6 +37,8 @@ pub struct Recording {
     pub events: Vec<EventRecord>,
     /// `None`: the run ended before the sink gave an account.
     pub ledger: Option<Ledger>,
+    /// Of a run whose arms took turns: what was recorded of each, in their order. The run itself then has no rows or events.
+    pub turns: Vec<Recording>,
     /// What was torn or missing, in words for the reader of a report.
     pub notes: Vec<String>,
 }
@@ -49,6 +51,9 @@ impl Recording {
     pub fn load(path: &Path) -> Result<Self, RecordError> {
         let dir = RunDir::new(path);
         let info = read_run_info(&dir)?;
+        if info.scenario.isolate {
+            return Self::load_turns(&dir, info);
+        }
         let mut notes = Vec::new();
         let samples = read_rows(&dir.samples_csv(), &mut notes)?;
         let checkpoints = read_rows(&dir.checkpoints_csv(), &mut notes)?;
@@ -57,7 +62,51 @@ impl Recording {
         let latency = read_later_rows(&dir.latency_csv(), &mut notes)?;
         let events = read_events(&dir.events_jsonl(), &mut notes)?;
         let ledger = read_ledger(&dir.ledger_json(), &mut notes)?;
-        Ok(Self { info, samples, checkpoints, fd_groups, task_groups, latency, events, ledger, notes })
+        let turns = Vec::new();
+        Ok(Self { info, samples, checkpoints, fd_groups, task_groups, latency, events, ledger, turns, notes })
+    }
+
+    /// What was measured together: the whole run, or each of its turns.
+    #[must_use]
+    pub fn turns(&self) -> &[Self] {
+        if self.turns.is_empty() { std::slice::from_ref(self) } else { &self.turns }
+    }
+
+    /// A turn that was not begun is one of which nothing was recorded.
+    fn load_turns(dir: &RunDir, info: RunInfo) -> Result<Self, RecordError> {
+        let mut turns = Vec::new();
+        for scenario in info.scenario.turns() {
+            let turn = match Self::load(dir.turn(&scenario.arms[0].name).path()) {
+                Err(RecordError::NotARun { .. }) => {
+                    let note = "it was not begun".to_owned();
+                    Self { notes: vec![note], ..Self::empty(RunInfo { scenario, ..info.clone() }) }
+                }
+                loaded => loaded?,
+            };
+            turns.push(turn);
+        }
+        Ok(Self::of_turns(info, turns))
+    }
+
+    /// A run whose arms took these turns.
+    #[must_use]
+    pub fn of_turns(info: RunInfo, turns: Vec<Self>) -> Self {
+        Self { turns, ..Self::empty(info) }
+    }
+
+    fn empty(info: RunInfo) -> Self {
+        Self {
+            info,
+            samples: Vec::new(),
+            checkpoints: Vec::new(),
+            fd_groups: Vec::new(),
+            task_groups: Vec::new(),
+            latency: Vec::new(),
+            events: Vec::new(),
+            ledger: None,
+            turns: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 }
 

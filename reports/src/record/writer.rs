@@ -39,16 +39,8 @@ impl RunWriter {
     /// # Errors
     /// [`RecordError::NotEmpty`] where something is there already, and whatever the file system has to say.
     pub fn create(path: &Path, info: &RunInfo) -> Result<Self, RecordError> {
-        refuse_what_is_there(path)?;
-        let dir = RunDir::new(path);
-        for folder in [path, &dir.arms(), &dir.charts()] {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(folder)
-                .map_err(|source| RecordError::write(folder, source))?;
-        }
-        replace_with_json(&dir.run_json(), info)?;
+        let dir = begin(path, info)?;
+        make_folders(&[&dir.arms(), &dir.charts()])?;
         let writer = Self {
             samples: CsvFile::create(&dir.samples_csv())?,
             checkpoints: CsvFile::create(&dir.checkpoints_csv())?,
@@ -169,6 +161,32 @@ impl CsvFile {
         self.headed = true;
         self.lines.push(&text)
     }
+}
+
+/// Makes the directory of a run whose arms take turns, and writes its `run.json`: each turn is written into a directory of its
+/// own, [`RunDir::turn`].
+///
+/// # Errors
+/// As for [`RunWriter::create`].
+pub fn begin_turns(path: &Path, info: &RunInfo) -> Result<RunDir, RecordError> {
+    let dir = begin(path, info)?;
+    sync_dir(path)?;
+    Ok(dir)
+}
+
+fn begin(path: &Path, info: &RunInfo) -> Result<RunDir, RecordError> {
+    refuse_what_is_there(path)?;
+    let dir = RunDir::new(path);
+    make_folders(&[path])?;
+    replace_with_json(&dir.run_json(), info)?;
+    Ok(dir)
+}
+
+fn make_folders(folders: &[&Path]) -> Result<(), RecordError> {
+    folders.iter().try_for_each(|folder| {
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+        made.map_err(|source| RecordError::write(folder, source))
+    })
 }
 
 fn refuse_what_is_there(path: &Path) -> Result<(), RecordError> {

@@ -67,11 +67,17 @@ fn head(report: &Report<'_>) -> String {
     }
     text.push_str(&because(report));
     let host = &info.host;
+    let warmup_s = info.scenario.warmup.as_duration().as_secs_f64();
+    let turns = if verdict.turns.len() > 1 {
+        format!(" The arms took turns, {} of them, each as long and with containers of its own.", verdict.turns.len())
+    } else {
+        String::new()
+    };
     let _ = write!(
         text,
-        "\n{} measured, {} of it warm-up; {} containers. Run {}, started {}, leaksoak {}; Linux {}, {} CPUs, {} of memory, engine API {}.\n\n{}\n",
+        "\n{} measured, {} of it warm-up; {} containers.{turns} Run {}, started {}, leaksoak {}; Linux {}, {} CPUs, {} of memory, engine API {}.\n\n{}\n",
         span(verdict.measured_s),
-        span(report.timeline.warmup_end_s.min(verdict.measured_s)),
+        span(warmup_s.min(verdict.measured_s)),
         count(u64::from(info.scenario.container_count())),
         code(&info.run_id),
         utc(info.started_unix_ms),

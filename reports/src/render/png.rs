@@ -27,6 +27,10 @@ pub struct Chart {
     pub lines: Vec<Line>,
     /// The time before it is shaded.
     pub warmup_end_s: f64,
+    /// Times that are shaded too: something was made to go wrong in them. In seconds, from and to.
+    pub faults: Vec<(f64, f64)>,
+    /// Times that are marked by a line, with its words: `50 %`.
+    pub stages: Vec<(f64, String)>,
     /// End of the time axis.
     pub end_s: f64,
 }
@@ -150,7 +154,9 @@ pub fn draw(chart: &Chart) -> Result<Vec<u8>, ChartError> {
 fn legend(chart: &Chart) -> String {
     let limit = chart.lines.iter().find_map(|line| line.limit);
     let dashed = limit.map(|limit| format!("  ·  dashed: limit of {}/min from the baseline", limit.per_min));
-    format!("shaded: warm-up{}", dashed.unwrap_or_default())
+    let faults = if chart.faults.is_empty() { "" } else { ", faults" };
+    let stages = if chart.stages.is_empty() { "" } else { "  ·  upright: stages" };
+    format!("shaded: warm-up{faults}{stages}{}", dashed.unwrap_or_default())
 }
 
 /// One panel with all lines; below it one with those that the leaking ones flatten.

@@ -2,16 +2,20 @@
 
 use leaksoak_scenarios::Expect;
 
-use crate::analysis::{Life, Metric, Timeline};
+use crate::analysis::{Life, Metric, Turn};
 use crate::record::Recording;
-use crate::record::events::Exit;
+use crate::record::events::{Event, Exit};
 use crate::render::png::{Chart, Death, Limit, Line, Unit};
 use crate::verdict::{ArmVerdict, Criterion, CriterionResult, Outcome, Proof, RunVerdict};
 use crate::words::{counted, one_line, signed_rate, span};
 
 /// FDs, tasks, memory: those of which anything was recorded.
-pub(super) fn all(recording: &Recording, verdict: &RunVerdict, timeline: &Timeline) -> Vec<(&'static str, Chart)> {
+pub(super) fn all(recording: &Recording, verdict: &RunVerdict, turns: &[Turn<'_>]) -> Vec<(&'static str, Chart)> {
     let criteria = recording.info.scenario.criteria;
+    // The same in every turn.
+    let first = turns.first();
+    let faults: Vec<(f64, f64)> = first.map(faults).unwrap_or_default();
+    let stages: Vec<(f64, String)> = first.map(stages).unwrap_or_default();
     let fds = Some((Criterion::FdGrowth, criteria.fd_growth_per_min));
     let tasks = Some((Criterion::TaskGrowth, criteria.task_growth_per_min));
     [
@@ -21,14 +25,16 @@ pub(super) fn all(recording: &Recording, verdict: &RunVerdict, timeline: &Timeli
     ]
     .into_iter()
     .map(|(file, title, unit, metric, criterion)| {
-        let line = |arm| line(recording, timeline, arm, metric, criterion);
+        let line = |arm: &ArmVerdict| Some(line(Turn::of_arm(turns, &arm.arm)?, arm, metric, criterion));
         let chart = Chart {
             title: title.to_owned(),
             subtitle: subtitle(recording, verdict),
             unit,
-            lines: verdict.arms.iter().map(line).collect(),
-            warmup_end_s: timeline.warmup_end_s,
-            end_s: timeline.measured_s(),
+            lines: verdict.arms.iter().filter_map(line).collect(),
+            warmup_end_s: recording.info.scenario.warmup.as_duration().as_secs_f64(),
+            faults: faults.clone(),
+            stages: stages.clone(),
+            end_s: verdict.measured_s,
         };
         (file, chart)
     })
@@ -36,10 +42,23 @@ pub(super) fn all(recording: &Recording, verdict: &RunVerdict, timeline: &Timeli
     .collect()
 }
 
+fn faults(turn: &Turn<'_>) -> Vec<(f64, f64)> {
+    turn.timeline.faults.iter().map(|fault| (fault.from_s, fault.to_s)).collect()
+}
+
+/// Of each stage but the first its share.
+fn stages(turn: &Turn<'_>) -> Vec<(f64, String)> {
+    let begun = turn.recording.events.iter().filter_map(|record| match record.event {
+        Event::Stage { share_pct, .. } => Some((record.elapsed_s, format!("{share_pct} %"))),
+        _ => None,
+    });
+    begun.filter(|(at_s, _)| turn.timeline.stages_s.contains(at_s)).collect()
+}
+
 fn subtitle(recording: &Recording, verdict: &RunVerdict) -> String {
     let containers = counted(u64::from(recording.info.scenario.container_count()), "container");
     let engine = one_line(&format!("{} {}", verdict.engine, verdict.engine_version));
-    let length = if verdict.partial.is_some() {
+    let length = if verdict.measured_s < verdict.planned_s * 0.99 {
         format!("{} of {}", span(verdict.measured_s), span(verdict.planned_s))
     } else {
         span(verdict.measured_s)
@@ -47,22 +66,16 @@ fn subtitle(recording: &Recording, verdict: &RunVerdict) -> String {
     [verdict.scenario.as_str(), &containers, &engine, &length, verdict.outcome.word()].join("  ·  ")
 }
 
-fn line(
-    recording: &Recording,
-    timeline: &Timeline,
-    arm: &ArmVerdict,
-    metric: Metric,
-    criterion: Option<(Criterion, f64)>,
-) -> Line {
+fn line(turn: &Turn<'_>, arm: &ArmVerdict, metric: Metric, criterion: Option<(Criterion, f64)>) -> Line {
     let result = criterion.and_then(|(criterion, per_min)| Some((arm.result(criterion)?, per_min)));
     let baseline = result.and_then(|(result, _)| result.growth.as_ref()?.baseline);
     Line {
         name: arm.arm.clone(),
-        pieces: pieces(recording, timeline, &arm.arm, metric),
+        pieces: pieces(turn, &arm.arm, metric),
         remark: result.map(|(result, _)| remark(arm, result)),
         limit: result.zip(baseline).map(|((_, per_min), baseline)| Limit { baseline, per_min }),
         leaks: result.map_or(arm.expect == Expect::Fail, |(result, _)| result.outcome == Outcome::Fail),
-        deaths: deaths(recording, timeline, &arm.arm),
+        deaths: deaths(turn, &arm.arm),
     }
 }
 
@@ -81,9 +94,9 @@ fn remark(arm: &ArmVerdict, result: &CriterionResult) -> String {
 }
 
 /// The known values, cut where one is missing: a gap is not drawn over.
-fn pieces(recording: &Recording, timeline: &Timeline, arm: &str, metric: Metric) -> Vec<Vec<(f64, f64)>> {
-    let measured = 0.0..=timeline.end_s;
-    let samples = recording.samples.iter();
+fn pieces(turn: &Turn<'_>, arm: &str, metric: Metric) -> Vec<Vec<(f64, f64)>> {
+    let measured = 0.0..=turn.timeline.end_s;
+    let samples = turn.recording.samples.iter();
     let samples: Vec<_> =
         samples.filter(|sample| sample.subject == arm && measured.contains(&sample.elapsed_s)).collect();
     let points = samples.iter().map(|sample| (sample.elapsed_s, metric.of(sample)));
@@ -95,9 +108,9 @@ fn pieces(recording: &Recording, timeline: &Timeline, arm: &str, metric: Metric)
         .collect()
 }
 
-fn deaths(recording: &Recording, timeline: &Timeline, arm: &str) -> Vec<Death> {
-    let lives = Life::all_of(recording, arm);
-    let deaths = lives.iter().filter_map(Life::death).filter(|death| (0.0..=timeline.end_s).contains(&death.at_s));
+fn deaths(turn: &Turn<'_>, arm: &str) -> Vec<Death> {
+    let lives = Life::all_of(turn.recording, arm);
+    let deaths = lives.iter().filter_map(Life::death).filter(|death| (0.0..=turn.timeline.end_s).contains(&death.at_s));
     deaths
         .map(|death| {
             let how = match death.exit {

@@ -69,7 +69,8 @@ impl EarlyStop {
 pub fn certain(recording: &Recording) -> Option<Vec<String>> {
     let verdict = judge(recording);
     let under_test = || verdict.arms.iter().filter(|arm| arm.expect == Expect::Pass);
-    let failed = under_test().all(|arm| arm.outcome == Outcome::Fail);
+    // Where none is under test, there is nothing to decide.
+    let failed = under_test().next().is_some() && under_test().all(|arm| arm.outcome == Outcome::Fail);
     let told = |arm: &super::ArmVerdict| {
         let why: Vec<String> =
             arm.deciding().map(|result| format!("{}: {}", result.criterion.words(), result.reason)).collect();

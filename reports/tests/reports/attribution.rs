@@ -20,7 +20,7 @@ fn summary(recording: &Recording) -> String {
 
 #[test]
 fn the_engine_s_growth_is_matched_with_what_one_arm_left_open() {
-    let side = judge(&recording()).engine_side.unwrap();
+    let side = judge(&recording()).turns.swap_remove(0).engine_side.unwrap();
     let arms: Vec<&str> = side.arms.iter().map(|arm| arm.arm.as_str()).collect();
     let held = side.held_per_connection.unwrap();
     assert_eq!((side.matches, arms, held.fds, held.by_kind.len()), (true, vec!["naive"], 3.0, 3));
@@ -33,7 +33,10 @@ fn growth_of_the_engine_that_the_arms_do_not_explain_is_not_laid_at_their_door()
     for group in recording.fd_groups.iter_mut().filter(|group| group.subject == "engine") {
         group.count *= 2;
     }
-    assert!(!judge(&recording).engine_side.unwrap().matches, "a stranger holds as many connections again");
+    assert!(
+        !judge(&recording).turns.swap_remove(0).engine_side.unwrap().matches,
+        "a stranger holds as many connections again"
+    );
     let summary = summary(&recording);
     assert!(!summary.contains("left behind") && summary.contains("cannot be attributed to one of them"), "{summary}");
 }
@@ -41,7 +44,7 @@ fn growth_of_the_engine_that_the_arms_do_not_explain_is_not_laid_at_their_door()
 #[test]
 fn what_grew_is_ranked_with_its_share_and_logs_of_several_containers_are_one_finding() {
     let verdict = judge(&recording());
-    let told: Vec<_> = verdict
+    let told: Vec<_> = verdict.turns[0]
         .grown
         .iter()
         .map(|group| (group.subject.as_str(), group.metric, group.target.as_str(), group.share_pct.round()))

@@ -1,6 +1,6 @@
 //! Charts as pictures: they decode, have their size, and are drawn on.
 
-use leaksoak_reports::record::events::Exit;
+use leaksoak_reports::record::events::{Event, EventRecord, Exit};
 use leaksoak_reports::render::png::draw;
 use leaksoak_reports::{Recording, Report, judge};
 
@@ -61,6 +61,25 @@ fn every_chart_decodes_has_its_size_and_shows_each_arm() {
         }
         assert!(bytes.len() < 200_000, "{name}: {} bytes", bytes.len());
     }
+}
+
+#[test]
+fn stages_and_faults_are_marked() {
+    let plain = three_arms();
+    let event = |elapsed_s, event| EventRecord { elapsed_s, unix_ms: 0, event };
+    let mut staged = plain.clone();
+    staged.events.extend(
+        [10, 50, 100]
+            .map(|share_pct| event(f64::from(share_pct) / 2.0 - 5.0, Event::Stage { share_pct, containers: 1 })),
+    );
+    let fault = || "sink down".to_owned();
+    let mut faulty = plain.clone();
+    faulty.events.push(event(30.0, Event::FaultBegan { fault: fault() }));
+    faulty.events.push(event(40.0, Event::FaultEnded { fault: fault() }));
+    let [plain, staged, faulty] = [plain, staged, faulty].map(|recording| Picture::decode(&drawn(&recording)[0].1));
+    let (grey, shade) = ([150, 156, 162], [244, 245, 247]);
+    assert!(staged.count(grey) > plain.count(grey) + 500, "{} {}", staged.count(grey), plain.count(grey));
+    assert!(faulty.count(shade) > plain.count(shade) + 20_000, "{} {}", faulty.count(shade), plain.count(shade));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use leaksoak_reports::record::checkpoints::FdGroup;
 use leaksoak_reports::record::events::Exit;
-use leaksoak_reports::{Outcome, RecordError, Recording, Report, RunWriter, judge, render, write_reports};
+use leaksoak_reports::{Outcome, RecordError, Recording, Report, RunWriter, begin_turns, judge, render, write_reports};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -199,6 +199,38 @@ fn the_reports_of_a_run_read_like_this() {
     insta::assert_snapshot!("terminal", render::text(&verdict));
     insta::assert_snapshot!("summary", render::markdown(&Report::of(&recording, &verdict)));
     insta::assert_snapshot!("verdict_json", render::json(&verdict).unwrap());
+}
+
+/// The arms of that run, had they taken turns.
+fn turns() -> Recording {
+    SMOKE.record_turns(&[
+        Script::steady("pooled", "pooled"),
+        Script::steady("naive", "naive").fds(leaking(120.0)).tasks(leaking(240.0)).control(),
+    ])
+}
+
+#[test]
+fn the_report_of_arms_that_took_turns_reads_like_this() {
+    let recording = turns();
+    let verdict = judge(&recording);
+    insta::assert_snapshot!("summary_of_turns", render::markdown(&Report::of(&recording, &verdict)));
+}
+
+#[test]
+fn turns_are_read_from_their_directories_and_one_that_is_not_there_was_not_begun() {
+    let recording = turns();
+    let dir = TempDir::new().unwrap();
+    let run = begin_turns(dir.path(), &recording.info).unwrap();
+    write(&recording.turns[0], run.turn("pooled").path());
+    let loaded = Recording::load(dir.path()).unwrap();
+    assert_eq!(loaded.turns[0], recording.turns[0]);
+    let verdict = write_reports(dir.path()).unwrap();
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!(verdict.notes.join("\n"), @"turn of naive: it was not begun");
+    write(&recording.turns[1], run.turn("naive").path());
+    assert_eq!(Recording::load(dir.path()).unwrap(), recording);
+    let error = begin_turns(dir.path(), &recording.info).unwrap_err();
+    assert!(matches!(error, RecordError::NotEmpty { .. }), "{error}");
 }
 
 proptest! {

@@ -155,6 +155,7 @@ impl Plan {
             latency: Vec::new(),
             events: self.events(arms, end_s),
             ledger: self.killed_s.is_none().then(|| ledger(arms, end_s)),
+            turns: Vec::new(),
             notes: Vec::new(),
         };
         self.add_checkpoints(&mut recording, arms, end_s);
@@ -162,6 +163,18 @@ impl Plan {
             recording.events.retain(|record| record.elapsed_s < killed_s);
         }
         recording
+    }
+
+    /// The same, had the arms taken turns.
+    pub(crate) fn record_turns(&self, arms: &[Script]) -> Recording {
+        let mut info = self.info(arms);
+        info.scenario.isolate = true;
+        let turns = arms.chunks(1).zip('a'..).map(|(arm, letter)| {
+            let mut turn = self.record(arm);
+            turn.info.run_id = format!("7f3{letter}");
+            turn
+        });
+        Recording::of_turns(info, turns.collect())
     }
 
     fn info(&self, arms: &[Script]) -> RunInfo {

@@ -1,9 +1,9 @@
 //! A verdict of every kind, each with its reason.
 
-use leaksoak_reports::record::events::{Event, Exit};
+use leaksoak_reports::record::events::{Event, EventRecord, Exit};
 use leaksoak_reports::verdict::{Criterion, Proof};
 use leaksoak_reports::{Outcome, RunVerdict, judge};
-use leaksoak_scenarios::GrowthBy;
+use leaksoak_scenarios::{GrowthBy, Span};
 
 use crate::support::{Plan, SMOKE, SOAK, Script, leaking};
 
@@ -313,4 +313,72 @@ fn a_restarted_arm_is_judged_within_one_life() {
     - pooled: FD growth: 30.0/min (30.0 to 30.0); above the limit of 2/min
     - pooled: uptime: up 99.69 % of the time: exited with code 1 at 5 min, and 5 deaths more
     ");
+}
+
+#[test]
+fn what_a_rollout_adds_is_no_growth_and_a_leak_goes_on_through_it() {
+    let stage = |elapsed_s, share_pct, containers| EventRecord {
+        elapsed_s,
+        unix_ms: 0,
+        event: Event::Stage { share_pct, containers },
+    };
+    let rollout = |per_min: f64| {
+        let added = |time: f64| {
+            if time < 600.0 {
+                0.0
+            } else if time < 1_200.0 {
+                40.0
+            } else {
+                90.0
+            }
+        };
+        let arm = pooled().fds(move |time| (30.0 + added(time) + time * per_min / 60.0).floor());
+        let mut recording = SOAK.record(&[arm, naive()]);
+        recording.events.extend([stage(0.0, 10, 1), stage(600.0, 50, 4), stage(1_200.0, 100, 8)]);
+        judge(&recording)
+    };
+    let still = rollout(0.0);
+    assert_eq!(still.outcome, Outcome::Pass, "{:?}", still.reasons);
+    insta::assert_snapshot!(told(&rollout(3.0)), @r"
+    FAIL, exit 1
+    - pooled: FD growth: 3.00/min (3.00 to 3.00); above the limit of 2/min
+    ");
+}
+
+#[test]
+fn arms_that_take_turns_are_judged_each_by_itself_and_shown_together() {
+    let dead = pooled().dies(20.0, Exit::Code { code: 1 }, "out of luck");
+    let verdict = judge(&SMOKE.record_turns(&[dead, Script::steady("hybrid", "hybrid"), naive()]));
+    let turns: Vec<_> = verdict.turns.iter().map(|turn| turn.arms.concat()).collect();
+    assert_eq!(turns, ["pooled", "hybrid", "naive"]);
+    let engine_growth = |turn: usize| verdict.turns[turn].engine_growth[0].growth.cumulative_per_min.unwrap();
+    assert!(engine_growth(1).abs() < 0.1 && engine_growth(2) > 100.0, "beside naive alone it grew");
+    assert_eq!(verdict.comparisons.len(), 2, "across turns");
+    insta::assert_snapshot!(told(&verdict), @r#"
+    FAIL, exit 1
+    - pooled: loss: 3,208 of 4,808 lines (66.72 %)
+    - pooled: uptime: up 33.33 % of the time: exited with code 1 at 20 s, saying "out of luck"
+    "#);
+}
+
+#[test]
+fn a_turn_that_was_ended_early_is_named() {
+    let part = Plan { interrupted_s: Some(40.0), ..SMOKE };
+    let mut recording = SMOKE.record_turns(&[pooled(), naive()]);
+    recording.turns[1] = part.record(&[naive()]);
+    insta::assert_snapshot!(told(&judge(&recording)), @r"
+    INCONCLUSIVE, exit 3
+    - turn of naive: interrupted by SIGINT after 40 s of 60 s
+    ");
+}
+
+#[test]
+fn a_run_that_ended_because_every_arm_was_down_is_no_part_and_uptime_counts_the_rest() {
+    let plan = Plan { duration_s: 40.0, ..SMOKE };
+    let mut recording = plan.record(&[pooled().dies(39.9, Exit::Code { code: 1 }, "no luck")]);
+    recording.info.scenario.duration = Span::from_secs(400);
+    insta::assert_snapshot!(told(&judge(&recording)), @r#"
+    FAIL, exit 1
+    - pooled: uptime: up 9.97 % of the time: exited with code 1 at 40 s, saying "no luck"
+    "#);
 }

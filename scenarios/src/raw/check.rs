@@ -120,6 +120,7 @@ impl TryFrom<RawScenario> for Scenario {
             checkpoint_every,
             drain,
             stop_when_decided: raw.stop_when_decided,
+            isolate: raw.isolate,
             containers: check_containers(&raw.containers)?,
             log: check_log(&raw.log)?,
             engine_faults: engine::check(&raw.engine, raw.duration)?,

@@ -18,6 +18,7 @@ impl From<Scenario> for RawScenario {
             checkpoint_every: Some(scenario.checkpoint_every),
             drain: Some(scenario.drain),
             stop_when_decided: scenario.stop_when_decided,
+            isolate: scenario.isolate,
             containers: scenario.containers.iter().map(RawContainers::from).collect(),
             log: RawLog { max_size: Some(scenario.log.max_size), max_file: Some(scenario.log.max_file) },
             engine: RawEngine { faults: scenario.engine_faults.iter().map(RawEngineFault::from).collect() },

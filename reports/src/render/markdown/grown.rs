@@ -9,7 +9,7 @@ use super::table::Table;
 use crate::analysis::engine_side::{ArmConnections, Held};
 use crate::analysis::{GroupGrowth, Metric};
 use crate::report::Report;
-use crate::verdict::Criterion;
+use crate::verdict::{Criterion, TurnVerdict};
 use crate::words::{count, counted, rate, signed_count};
 
 /// Groups shown of each subject.
@@ -26,9 +26,9 @@ pub(super) fn grown(report: &Report<'_>) -> String {
         ("per minute", Right),
         ("share", Right),
     ]);
-    for group in most(report, Metric::Fds) {
+    for (of, group) in most(report, Metric::Fds) {
         let [first, last, change, per_min, share] = figures(group);
-        let (of, kind, target) = (code(&group.subject), escape(&group.kind), code(&group.target));
+        let (kind, target) = (escape(&group.kind), code(&group.target));
         fds.row([of, kind, target, first, last, change, per_min, share]);
     }
     let mut tasks = Table::new([
@@ -40,9 +40,9 @@ pub(super) fn grown(report: &Report<'_>) -> String {
         ("per minute", Right),
         ("share", Right),
     ]);
-    for group in most(report, Metric::Tasks) {
+    for (of, group) in most(report, Metric::Tasks) {
         let [first, last, change, per_min, share] = figures(group);
-        tasks.row([code(&group.subject), code(&group.target), first, last, change, per_min, share]);
+        tasks.row([of, code(&group.target), first, last, change, per_min, share]);
     }
     let mut text = String::new();
     if !fds.is_empty() {
@@ -64,11 +64,21 @@ pub(super) fn grown(report: &Report<'_>) -> String {
     )
 }
 
-/// The groups of a metric, so many of each subject; they are in the order of the subjects, and of growth.
-fn most<'a>(report: &'a Report<'_>, metric: Metric) -> impl Iterator<Item = &'a GroupGrowth> {
-    let of_metric: Vec<&GroupGrowth> = report.verdict.grown.iter().filter(|group| group.metric == metric).collect();
-    let subjects = of_metric.chunk_by(|a, b| a.subject == b.subject);
-    subjects.flat_map(|groups| groups.iter().take(SHOWN).copied()).collect::<Vec<_>>().into_iter()
+/// The groups of a metric, so many of each subject, each with the words for whose it is; they are in the order of the turns, the
+/// subjects, and of growth.
+fn most<'a>(report: &'a Report<'_>, metric: Metric) -> impl Iterator<Item = (String, &'a GroupGrowth)> {
+    let turns = &report.verdict.turns;
+    turns.iter().flat_map(move |turn| {
+        let whose = move |group: &GroupGrowth| match turns.len() {
+            1 => code(&group.subject),
+            _ if turn.arms.contains(&group.subject) => code(&group.subject),
+            _ => format!("{} beside {}", code(&group.subject), code(&turn.arms.join(", "))),
+        };
+        let of_metric: Vec<&GroupGrowth> = turn.grown.iter().filter(|group| group.metric == metric).collect();
+        let subjects = of_metric.chunk_by(|a, b| a.subject == b.subject);
+        let most = subjects.flat_map(|groups| groups.iter().take(SHOWN).map(|group| (whose(group), *group)));
+        most.collect::<Vec<_>>()
+    })
 }
 
 fn figures(group: &GroupGrowth) -> [String; 5] {
@@ -87,18 +97,19 @@ fn sites_are_missed(report: &Report<'_>) -> bool {
         result.growth.as_ref().and_then(|growth| growth.steady).is_some_and(|steady| steady.low > 0.0)
     };
     let tasks = report.verdict.arms.iter().filter_map(|arm| arm.result(Criterion::TaskGrowth));
-    report.recording.task_groups.is_empty() && tasks.into_iter().any(grew)
+    let told = report.recording.turns().iter().any(|turn| !turn.task_groups.is_empty());
+    !told && tasks.into_iter().any(grew)
 }
 
 /// What the engine's growth has to do with the arms.
-pub(super) fn engine(report: &Report<'_>) -> String {
-    let arms = report.verdict.arms.len();
+pub(super) fn engine(turn: &TurnVerdict) -> String {
+    let arms = turn.arms.len();
     let shared = format!(
         "The engine serves {} at once: its growth is not judged, and its counts alone cannot be attributed to one of them. \
-         `leaksoak run SCENARIO --arm NAME` runs one by itself.",
+         `isolate = true` gives them turns.",
         counted(arms as u64, "arm")
     );
-    let side = report.verdict.engine_side.as_ref();
+    let side = turn.engine_side.as_ref();
     let Some(side) = side.filter(|side| side.matches) else {
         return if arms > 1 { shared + "\n" } else { String::new() };
     };

@@ -1,5 +1,7 @@
 //! What was judged: arms, growth, the other criteria, the harness.
 
+use std::fmt::Write as _;
+
 use super::escape::{code, escape};
 use super::table::Align::{Left, Right};
 use super::table::Table;
@@ -174,21 +176,31 @@ fn judged(result: &CriterionResult, form: fn(f64) -> String) -> String {
 }
 
 pub(super) fn harness_and_engine(report: &Report<'_>) -> String {
-    let mut table = Table::new(GROWTH_COLUMNS);
-    for result in &report.verdict.harness {
-        table.row(growth_row("harness", result));
+    let turns = &report.verdict.turns;
+    let mut text = String::new();
+    for turn in turns {
+        let mut table = Table::new(GROWTH_COLUMNS);
+        for result in &turn.harness {
+            table.row(growth_row("harness", result));
+        }
+        for line in &turn.engine_growth {
+            let not_judged = "not judged".to_owned();
+            let of = match line.metric {
+                Metric::Tasks if report.verdict.engine == "docker" => "goroutines",
+                metric => metric.word(),
+            };
+            table.row(growth_cells("engine", of, Some(&line.growth), String::new(), not_judged));
+        }
+        if table.is_empty() {
+            continue;
+        }
+        if turns.len() > 1 {
+            let _ = writeln!(text, "Beside {} alone:\n", code(&turn.arms.join(", ")));
+        }
+        let _ = writeln!(text, "{table}");
+        if !turn.engine_growth.is_empty() {
+            let _ = writeln!(text, "{}", super::grown::engine(turn));
+        }
     }
-    for line in &report.verdict.engine_growth {
-        let not_judged = "not judged".to_owned();
-        let of = match line.metric {
-            Metric::Tasks if report.verdict.engine == "docker" => "goroutines",
-            metric => metric.word(),
-        };
-        table.row(growth_cells("engine", of, Some(&line.growth), String::new(), not_judged));
-    }
-    if table.is_empty() {
-        return String::new();
-    }
-    let engine = if report.verdict.engine_growth.is_empty() { String::new() } else { super::grown::engine(report) };
-    format!("## The harness and the engine\n\n{table}\n{engine}")
+    if text.is_empty() { text } else { format!("## The harness and the engine\n\n{text}") }
 }

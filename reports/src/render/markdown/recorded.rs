@@ -6,6 +6,7 @@ use super::escape::{code, escape};
 use super::judged::UNKNOWN;
 use super::table::Align::{Left, Right};
 use super::table::Table;
+use crate::record::Recording;
 use crate::record::checkpoints::Checkpoint;
 use crate::record::events::{Event, EventRecord, Exit};
 use crate::report::Report;
@@ -17,7 +18,10 @@ const CHECKPOINTS_SHOWN: usize = 16;
 const EVENTS_SHOWN: usize = 30;
 
 pub(super) fn lines(report: &Report<'_>) -> String {
-    let Some(ledger) = &report.recording.ledger else { return String::new() };
+    let ledgers = || report.recording.turns().iter().filter_map(|turn| turn.ledger.as_ref());
+    if ledgers().next().is_none() {
+        return String::new();
+    }
     let mut table = Table::new([
         ("arm", Left),
         ("expected", Right),
@@ -29,7 +33,7 @@ pub(super) fn lines(report: &Report<'_>) -> String {
         ("latency p50", Right),
         ("p99", Right),
     ]);
-    for account in &ledger.arms {
+    for (ledger, account) in ledgers().flat_map(|ledger| ledger.arms.iter().map(move |account| (ledger, account))) {
         let total = account.total;
         let quantile = |us: Option<u64>| us.map_or(UNKNOWN.to_owned(), latency);
         // While the account is open, lines on their way are not lost.
@@ -75,7 +79,8 @@ pub(super) fn costs(report: &Report<'_>) -> String {
 pub(super) fn checkpoints(report: &Report<'_>) -> String {
     let mut text = String::new();
     for arm in &report.verdict.arms {
-        let of_arm = report.recording.checkpoints.iter().filter(|row| row.arm == arm.arm);
+        let turns = report.recording.turns().iter();
+        let of_arm = turns.flat_map(|turn| &turn.checkpoints).filter(|row| row.arm == arm.arm);
         let mut rows: Vec<&Checkpoint> = of_arm.collect();
         // Of an arm that stays down, the first row says it all.
         rows.dedup_by(|row, before| row.fds.is_none() && before.fds.is_none() && row.status == before.status);
@@ -134,7 +139,19 @@ fn checkpoint_row(row: &Checkpoint) -> [String; 13] {
 }
 
 pub(super) fn events(report: &Report<'_>) -> String {
-    let mut told = report.recording.events.iter().filter_map(|record| Some((record, worth_telling(&record.event)?)));
+    let mut text = String::new();
+    for (turn, verdict) in report.recording.turns().iter().zip(&report.verdict.turns) {
+        let told = events_of(turn);
+        if !told.is_empty() && report.verdict.turns.len() > 1 {
+            let _ = writeln!(text, "\nTurn of {}:\n", code(&verdict.arms.join(", ")));
+        }
+        text.push_str(&told);
+    }
+    if text.is_empty() { text } else { format!("## Events\n\n{}", text.trim_start()) }
+}
+
+fn events_of(recording: &Recording) -> String {
+    let mut told = recording.events.iter().filter_map(|record| Some((record, worth_telling(&record.event)?)));
     let mut text = String::new();
     for (EventRecord { elapsed_s, .. }, words) in told.by_ref().take(EVENTS_SHOWN) {
         let _ = writeln!(text, "- {}: {words}", if *elapsed_s < 0.0 { "setup".to_owned() } else { span(*elapsed_s) });
@@ -143,7 +160,7 @@ pub(super) fn events(report: &Report<'_>) -> String {
     if more > 0 {
         let _ = writeln!(text, "- and {more} more in `events.jsonl`");
     }
-    if text.is_empty() { text } else { format!("## Events\n\n{text}") }
+    text
 }
 
 /// What a reader of the report would want to know of; the ordinary course of a run is not.

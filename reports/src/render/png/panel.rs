@@ -38,8 +38,17 @@ impl<'a> Panel<'a> {
     pub(super) fn draw_shapes(&self, canvas: &mut Canvas) -> Result<(), ChartError> {
         let Rect { left, right, bottom, .. } = self.rect;
         canvas.fill(Rect { right: self.x(self.chart.warmup_end_s).min(right), ..self.rect }, canvas::SHADE)?;
+        for (from_s, to_s) in &self.chart.faults {
+            let from = self.x(from_s.max(self.chart.warmup_end_s)).min(right);
+            // One that is over at once is seen all the same.
+            let to = self.x(*to_s).clamp(from, right).max((from + 2.0).min(right));
+            canvas.fill(Rect { left: from, right: to, ..self.rect }, canvas::SHADE)?;
+        }
         for (value, _) in value_ticks(self.low, self.high, self.chart.unit) {
             canvas.rule((left, self.y(value)), (right, self.y(value)), canvas::GRID)?;
+        }
+        for (at_s, _) in &self.chart.stages {
+            canvas.rule((self.x(*at_s), self.rect.top), (self.x(*at_s), bottom), canvas::AXIS)?;
         }
         for (time, _) in time_ticks(self.chart.end_s) {
             canvas.rule((self.x(time), bottom), (self.x(time), bottom + 7.0), canvas::AXIS)?;
@@ -79,6 +88,7 @@ impl<'a> Panel<'a> {
         }
         image.text((left, top - 20.0), &self.caption(), text::SMALL, Weight::Regular, canvas::GREY, Anchor::Left);
         self.write_warmup(image);
+        self.write_stages(image);
         for label in self.labels() {
             let at = right + 30.0;
             let room = f64::from(super::WIDTH) - at - 8.0;
@@ -109,6 +119,20 @@ impl<'a> Panel<'a> {
         if width > image.width_of(words, text::SMALL, Weight::Regular) + 12.0 {
             let at = (self.rect.left + width / 2.0, self.rect.top + 20.0);
             image.text(at, words, text::SMALL, Weight::Regular, canvas::AXIS, Anchor::Middle);
+        }
+    }
+
+    /// Above the panel, where nothing runs through them; one that has no room beside its neighbour is left out.
+    fn write_stages(&self, image: &mut Image) {
+        let mut free = self.rect.left + image.width_of(&self.caption(), text::SMALL, Weight::Regular) + 24.0;
+        for (at_s, words) in &self.chart.stages {
+            let half = image.width_of(words, text::SMALL, Weight::Regular) / 2.0;
+            let x = self.x(*at_s);
+            if x - half >= free && x + half <= self.rect.right {
+                let at = (x, self.rect.top - 20.0);
+                image.text(at, words, text::SMALL, Weight::Regular, canvas::GREY, Anchor::Middle);
+                free = x + half + 12.0;
+            }
         }
     }
 

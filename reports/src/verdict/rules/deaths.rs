@@ -34,12 +34,12 @@ pub(super) fn oom_kills(case: &ArmCase<'_>) -> CriterionResult {
 pub(super) fn uptime(case: &ArmCase<'_>) -> CriterionResult {
     let limit = case.recording.info.scenario.criteria.uptime_pct;
     let result = undecided(Criterion::Uptime, "percent", "no start of this arm was recorded");
-    let measured_s = case.timeline.measured_s();
-    if case.lives.is_empty() || measured_s <= 0.0 {
+    let due_s = case.timeline.due_s();
+    if case.lives.is_empty() || due_s <= 0.0 {
         return CriterionResult { limit: Some(limit), ..result };
     }
-    let up_s: f64 = case.lives.iter().map(|life| life.within(0.0, measured_s)).sum();
-    let share = (up_s / measured_s * 100.0).min(100.0);
+    let up_s: f64 = case.lives.iter().map(|life| life.within(0.0, due_s)).sum();
+    let share = (up_s / due_s * 100.0).min(100.0);
     let mut reason = format!("up {} of the time", percent(share));
     let mut ends = deaths(case);
     if let Some(first) = ends.next() {

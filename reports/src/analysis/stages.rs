@@ -1,0 +1,78 @@
+//! Changes of stage: an arm that is given more containers to monitor holds more, and that is no growth of its own.
+//!
+//! What a count rises by at a known time is taken out of it: what comes later is lowered by the difference between the neighbours on
+//! both sides, which are compared as they lie above the trend between changes. A leak goes on through every stage; a rollout alone is
+//! flat.
+
+use super::series::midmean;
+use super::trend::slope_between;
+
+/// Samples on each side that are compared: enough for whole numbers to be known more exactly than they are told.
+const NEIGHBOURS: usize = 60;
+
+/// The same without what it rose by at the times `changes_s`. Points and changes are in order of time.
+pub(super) fn levelled(points: &[(f64, f64)], changes_s: &[f64]) -> Vec<(f64, f64)> {
+    let mut levelled = points.to_vec();
+    let slope = slope_between(points, changes_s).unwrap_or(0.0);
+    let level = |near: &[(f64, f64)]| {
+        let mut above: Vec<f64> = near.iter().map(|(at_s, value)| value - slope * at_s).collect();
+        (!above.is_empty()).then(|| midmean(&mut above))
+    };
+    let bounds: Vec<usize> =
+        changes_s.iter().map(|change_s| points.partition_point(|(at_s, _)| at_s < change_s)).collect();
+    for (which, &at) in bounds.iter().enumerate() {
+        // Neighbours are of the same stage.
+        let first = if which == 0 { 0 } else { bounds[which - 1] };
+        let end = bounds.get(which + 1).copied().unwrap_or(points.len());
+        let before = &points[first.max(at.saturating_sub(NEIGHBOURS))..at];
+        let after = &points[at..end.min(at + NEIGHBOURS)];
+        let Some((before, after)) = level(before).zip(level(after)) else { continue };
+        levelled[at..].iter_mut().for_each(|(_, value)| *value -= after - before);
+    }
+    levelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CHANGES_S: [f64; 2] = [600.0, 1_200.0];
+
+    fn series(value: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+        (0..1_800).map(|second| (f64::from(second), value(f64::from(second)))).collect()
+    }
+
+    #[test]
+    fn a_rollout_alone_is_flat() {
+        let rollout = series(|time| {
+            if time < 600.0 {
+                20.0
+            } else if time < 1_200.0 {
+                60.0
+            } else {
+                110.0
+            }
+        });
+        assert_eq!(levelled(&rollout, &CHANGES_S), series(|_| 20.0));
+    }
+
+    #[test]
+    fn changes_before_and_after_all_that_is_known_change_nothing() {
+        let known = series(|time| time);
+        assert_eq!(levelled(&known, &[-5.0, 0.0, 5_000.0]), known);
+        assert_eq!(levelled(&[], &CHANGES_S), []);
+    }
+
+    proptest! {
+        #[test]
+        fn a_leak_goes_on_through_every_stage(per_min in 0.0..40.0_f64, first in 0.0..500.0_f64, second in 0.0..500.0_f64) {
+            let leak = |time: f64| 20.0 + time * per_min / 60.0;
+            let step = |time: f64| if time < 600.0 { 0.0 } else if time < 1_200.0 { first } else { first + second };
+            let found = levelled(&series(|time| leak(time) + step(time)), &CHANGES_S);
+            for (one, other) in found.iter().zip(series(leak)) {
+                prop_assert!((one.1 - other.1).abs() < 1e-6, "{one:?} {other:?}");
+            }
+        }
+    }
+}
