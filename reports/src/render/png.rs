@@ -140,8 +140,13 @@ pub fn draw(chart: &Chart) -> Result<Vec<u8>, ChartError> {
     let mut image = Image::new(canvas.finish(), WIDTH, HEIGHT)?;
     image.text((PLOT.left - 72.0, 52.0), &chart.title, text::TITLE, Weight::Medium, canvas::INK, Anchor::Left);
     image.text((PLOT.left - 72.0, 98.0), &chart.subtitle, text::SUBTITLE, Weight::Regular, canvas::GREY, Anchor::Left);
-    let at = (f64::from(WIDTH) - 40.0, 98.0);
-    image.text(at, &legend(chart), text::SMALL, Weight::Regular, canvas::GREY, Anchor::Right);
+    let legend = legend(chart);
+    let taken = image.width_of(&chart.subtitle, text::SUBTITLE, Weight::Regular)
+        + image.width_of(&legend, text::SMALL, Weight::Regular);
+    // Where both have no room in one row, the legend goes beside the title.
+    let row = if PLOT.left - 72.0 + taken + 24.0 < f64::from(WIDTH) - 40.0 { 98.0 } else { 52.0 };
+    let at = (f64::from(WIDTH) - 40.0, row);
+    image.text(at, &legend, text::SMALL, Weight::Regular, canvas::GREY, Anchor::Right);
     for panel in &panels {
         panel.draw_texts(&mut image);
     }

@@ -16,13 +16,14 @@ pub fn text(verdict: &RunVerdict) -> String {
     // Writing to a String does not fail.
     let _ = writeln!(
         text,
-        "{}: {} on {} {}, {} of {} measured",
+        "{}: {} on {} {}, {} of {} measured{}",
         verdict.outcome.word(),
         verdict.scenario,
         one_line(&verdict.engine),
         one_line(&verdict.engine_version),
         span(verdict.measured_s),
-        span(verdict.planned_s)
+        span(verdict.planned_s),
+        if verdict.turns.len() > 1 { format!(" in {} turns", verdict.turns.len()) } else { String::new() }
     );
     text.push('\n');
     text.push_str(&table(verdict));
