@@ -5,13 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "what a helper of the tests unwraps ends the bench, as it should")]
 
 use divan::{AllocProfiler, Bencher};
-use leaksoak_reports::{Recording, judge};
+use leaksoak_reports::{Recording, judge, write_reports};
 
 #[path = "../tests/reports/support.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod support;
 
-use support::{Plan, SOAK, Script, leaking};
+use support::{Plan, SOAK, Script, leaking, write};
 
 /// Peaks of memory stand beside the times.
 #[global_allocator]
@@ -44,4 +44,21 @@ fn half_an_hour_at_a_second(bencher: Bencher) {
 fn two_days_at_five_seconds(bencher: Bencher) {
     let recording = recorded(&NIGHTLY);
     bencher.bench(|| judge(&recording));
+}
+
+/// With the reading of its files, and the reports: what `leaksoak report` does.
+#[divan::bench(sample_count = 10)]
+fn half_an_hour_from_its_directory(bencher: Bencher) {
+    report(bencher, &SOAK);
+}
+
+#[divan::bench(sample_count = 5)]
+fn two_days_from_their_directory(bencher: Bencher) {
+    report(bencher, &NIGHTLY);
+}
+
+fn report(bencher: Bencher, plan: &Plan) {
+    let dir = tempfile::tempdir().unwrap();
+    write(&recorded(plan), dir.path());
+    bencher.bench(|| write_reports(dir.path()).unwrap());
 }

@@ -9,7 +9,7 @@ use leaksoak_reports::{Outcome, RecordError, Recording, Report, RunWriter, begin
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::support::{Plan, SMOKE, Script, leaking};
+use crate::support::{Plan, SMOKE, Script, leaking, write};
 
 /// A run of a minute with a checkpoint every ten seconds.
 fn recording() -> Recording {
@@ -22,24 +22,6 @@ fn recording() -> Recording {
             "leaksoak arm hybrid: <b>no</b> | @everyone\u{1b}[2J",
         ),
     ])
-}
-
-/// Writes a recording as the harness does, tick by tick.
-fn write(recording: &Recording, path: &Path) {
-    let mut writer = RunWriter::create(path, &recording.info).unwrap();
-    recording.events.iter().for_each(|event| writer.event(event).unwrap());
-    for sample in &recording.samples {
-        writer.sample(sample).unwrap();
-        writer.flush().unwrap();
-    }
-    recording.checkpoints.iter().for_each(|row| writer.checkpoint(row).unwrap());
-    recording.fd_groups.iter().for_each(|group| writer.fd_group(group).unwrap());
-    recording.task_groups.iter().for_each(|group| writer.task_group(group).unwrap());
-    recording.latency.iter().for_each(|row| writer.latency(row).unwrap());
-    if let Some(ledger) = &recording.ledger {
-        writer.ledger(ledger).unwrap();
-    }
-    writer.sync().unwrap();
 }
 
 fn written(recording: &Recording) -> TempDir {

@@ -1,11 +1,13 @@
 //! Recordings of runs that never took place: each arm's counts are functions of time.
 
-use leaksoak_reports::Recording;
+use std::path::Path;
+
 use leaksoak_reports::record::checkpoints::{Checkpoint, FdGroup, LatencyRow, TaskGroup};
 use leaksoak_reports::record::events::{Event, EventRecord, Exit, Phase};
 use leaksoak_reports::record::ledger::{ArmLedger, ContainerLedger, Counts, ExpectedFrom, Latency, Ledger};
 use leaksoak_reports::record::run_info::{EngineInfo, FORMAT_VERSION, HostInfo, RunInfo};
 use leaksoak_reports::record::samples::Sample;
+use leaksoak_reports::{Recording, RunWriter};
 use serde_json::json;
 
 const START_UNIX_MS: u64 = 1_750_000_000_000;
@@ -306,6 +308,24 @@ impl Plan {
             recording.fd_groups.push(group(number, "harness", "socket", "", 25));
         }
     }
+}
+
+/// Writes a recording as the harness does, tick by tick.
+pub(crate) fn write(recording: &Recording, path: &Path) {
+    let mut writer = RunWriter::create(path, &recording.info).unwrap();
+    recording.events.iter().for_each(|event| writer.event(event).unwrap());
+    for sample in &recording.samples {
+        writer.sample(sample).unwrap();
+        writer.flush().unwrap();
+    }
+    recording.checkpoints.iter().for_each(|row| writer.checkpoint(row).unwrap());
+    recording.fd_groups.iter().for_each(|group| writer.fd_group(group).unwrap());
+    recording.task_groups.iter().for_each(|group| writer.task_group(group).unwrap());
+    recording.latency.iter().for_each(|row| writer.latency(row).unwrap());
+    if let Some(ledger) = &recording.ledger {
+        writer.ledger(ledger).unwrap();
+    }
+    writer.sync().unwrap();
 }
 
 /// Descriptors that the arms hold beyond what they began with.
