@@ -29,6 +29,15 @@ pub(super) struct Cycle {
     origin_s: f64,
 }
 
+/// An even fall over a whole turn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Fall {
+    /// From its highest to its lowest.
+    pub(super) depth: f64,
+    /// The share of the turn's variance that it explains.
+    pub(super) explained: f64,
+}
+
 impl Cycle {
     /// The cycle in points that are in order of time, around what they do besides; `None`: there is none.
     pub(super) fn find(points: &[(f64, f64)], besides: impl Fn(f64) -> f64) -> Option<Self> {
@@ -65,6 +74,21 @@ impl Cycle {
             profile,
             origin_s: grid.start_s,
         })
+    }
+
+    /// What of a turn is one even fall, and then a jump back: the line through its cells from the place on from which it fits best.
+    /// `None`: nothing of it.
+    pub(super) fn fall(&self) -> Option<Fall> {
+        let cells = self.profile.len() as f64;
+        let variance: f64 = self.profile.iter().map(|value| value * value).sum();
+        // Centred places 0, 1, ... of a turn; the profile is 0 on the average.
+        let spread = cells * (cells * cells - 1.0) / 12.0;
+        let slopes = (0..self.profile.len()).map(|from| {
+            let turn = self.profile[from..].iter().chain(&self.profile[..from]);
+            turn.zip(0_u32..).map(|(value, at)| value * (f64::from(at) - (cells - 1.0) / 2.0)).sum::<f64>() / spread
+        });
+        let slope = slopes.min_by(f64::total_cmp).filter(|slope| *slope < 0.0)?;
+        Some(Fall { depth: -slope * cells, explained: slope * slope * spread / variance })
     }
 
     /// The points without it.

@@ -12,13 +12,14 @@
 //! Nothing here knows a limit.
 
 pub(super) mod fit;
+mod jumps;
 mod levels;
 
 use serde::{Deserialize, Serialize};
 
 use super::cycle::Cycle;
 use super::series::{low_median, median, midmean, thin, without_spikes};
-use super::trend::Doubt;
+use super::trend::{Doubt, slope};
 use crate::words::{signed_count, span};
 use fit::{Fit, Form};
 use levels::{Levels, Rise, partitions};
@@ -122,8 +123,13 @@ const BENT_MARGIN: f64 = 6.0;
 const ROUNDING_SLACK: f64 = 0.08;
 /// The same of one that a cycle was taken out of, as a share of its height.
 const CYCLE_SLACK: f64 = 0.02;
+/// Relative to the trend, the treads of a staircase fall evenly: at least this share of its cycle is such a fall.
+const TREAD_EXPLAINS: f64 = 0.6;
 /// Points of the grid that everything is taken from.
 const CELLS: usize = 900;
+
+/// Points that jumps are looked for in: what moves slowly moves least from one to the next.
+const FINE_CELLS: usize = 1_800;
 
 /// Steps that a steady rate leaves out: single events, as far as the series tells.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -190,6 +196,13 @@ pub(super) fn shape(before: &[(f64, f64)], judged: &[(f64, f64)]) -> Shaped {
     }
     let choice = choose(&blocks, resolution);
     shaped.follow(&choice, cycle.as_ref(), resolution, |x| start_s + x * span_s);
+    if shaped.shape == Shape::Linear {
+        let fine = without_spikes(&thin(judged, FINE_CELLS, midmean), resolution);
+        shaped.look_for_a_staircase(&fine, resolution);
+        if let (Shape::Linear, Some(cycle)) = (shaped.shape, &cycle) {
+            shaped.look_for_a_staircase(&cycle.taken_from(&fine), resolution);
+        }
+    }
     if !matches!(shaped.shape, Shape::Flat | Shape::Saturating { .. } | Shape::Sawtooth { .. }) {
         let warm = without_spikes(&thin(before, CELLS, midmean), resolution);
         let warm = cycle.as_ref().map_or_else(|| warm.clone(), |cycle| cycle.taken_from(&warm));
@@ -218,6 +231,20 @@ impl Shaped {
             self.shape = Shape::Saturating { height: fit.coefficient(1), tau_s: tau_s * span_s };
             let filled_s = first.0 + (from_s + 3.0 * tau_s) * span_s;
             self.from_s = filled_s.clamp(judged_s, judged_s + (last.0 - judged_s) * 2.0 / 3.0);
+            self.breaks.clear();
+            self.aside = None;
+        }
+    }
+
+    /// What looks like a line may be a staircase in noise. It is a leak as much as the line is: only its name is another.
+    fn look_for_a_staircase(&mut self, points: &[(f64, f64)], resolution: f64) {
+        let Some(per_s) = slope(points).filter(|per_s| *per_s > 0.0) else { return };
+        if let Some(jumps) = jumps::staircase(points, per_s, STAIRCASE).filter(|jumps| jumps.height >= 2.0 * resolution)
+        {
+            let (first, last) = (jumps.at_s[0], jumps.at_s[jumps.at_s.len() - 1]);
+            let every_s = (last - first) / (jumps.at_s.len() - 1) as f64;
+            self.shape = Shape::Steps { count: jumps.at_s.len(), height: jumps.height, every_s };
+            // None of the steps is a single event.
             self.breaks.clear();
             self.aside = None;
         }
@@ -282,20 +309,14 @@ fn aside(heights: impl Iterator<Item = f64>) -> Option<Aside> {
     (count > 0).then_some(Aside { count, height })
 }
 
-/// A line and a cycle that together stand still between jumps of just the cycle's height.
+/// A line and a cycle that together stand still between jumps of just what the line rises by in a turn.
 fn staircase(cycle: &Cycle, per_turn: f64, resolution: f64) -> Option<Shape> {
     let few = cycle.turns <= 25.0 && per_turn >= 2.0 * resolution;
-    let alike = (cycle.height / per_turn - 1.0).abs() < 0.4;
-    // Relative to the line, a tread falls evenly: most of the cycle goes down, and it goes up at once.
-    let cells = cycle.profile.len();
-    let falling = (0..cells).filter(|&at| cycle.profile[(at + 1) % cells] < cycle.profile[at]).count();
+    let fall = cycle.fall().filter(|fall| fall.explained >= TREAD_EXPLAINS)?;
+    let alike = (fall.depth / per_turn - 1.0).abs() < 0.4;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of turns")]
     let count = cycle.turns.round() as usize;
-    (few && alike && falling * 10 >= cells * 6).then_some(Shape::Steps {
-        count,
-        height: per_turn,
-        every_s: cycle.period_s,
-    })
+    (few && alike).then_some(Shape::Steps { count, height: per_turn, every_s: cycle.period_s })
 }
 
 fn of_rises(kept: &[Rise], place: impl Fn(usize) -> f64) -> Shape {
