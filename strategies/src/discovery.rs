@@ -1,8 +1,10 @@
-//! Which containers there are to monitor: list, then events, then list again whenever the events break off.
+//! Which containers there are to monitor: list, then events, then list again whenever the events break off, and once in a
+//! while although they do not.
 //!
 //! Guarantees: a container that exists for as long as one inspection takes is reported, whenever it starts. The events
 //! are subscribed to before the list is made, and replayed from a little earlier, so nothing falls in between; each
-//! start is reported once, because events and list entries alike only cause the engine to be asked how things are.
+//! start is reported once, because events and list entries alike only cause the engine to be asked how things are. An event
+//! that the engine did not tell is made up for by the next list, within [`RESYNC`].
 //!
 //! A container is known by the engine's id: one that is renamed stays the same and is told by its new name, and one that
 //! takes an old name is another.
@@ -10,16 +12,18 @@
 //! Does not: see a container that starts and is removed before it can be inspected; its log is
 //! gone as well.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::delivery::Backoff;
 use crate::docker_api::timestamp::Timestamp;
-use crate::docker_api::{ContainerState, Engine, EngineError};
+use crate::docker_api::{ContainerState, Engine, EngineError, ListedContainer};
 use crate::health::{Dependency, Health};
 use crate::metrics::{ErrorKind, Metrics};
 use crate::selection::Selection;
@@ -28,6 +32,14 @@ use crate::task::OwnedTask;
 
 /// Events this much older than the subscription are asked for as well: dockerd answers before it has subscribed.
 const REPLAY: Duration = Duration::from_secs(5);
+
+/// How often the containers are listed again. It costs one request, and an inspection of each container that is not as it
+/// was known to be.
+const RESYNC: Duration = Duration::from_secs(30);
+
+/// Inspections under way at once. One after another they wait for each other's answers, a tick of a coalesced connection
+/// each: ten seconds for a thousand containers.
+const AT_ONCE: usize = 32;
 
 /// First and longest pause between two attempts to reach the engine.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -179,20 +191,49 @@ impl Watcher {
         for id in self.known.not_in(&listed) {
             self.report(&id, None).await;
         }
-        for id in &listed {
-            self.look(id).await?;
-        }
+        self.look(listed.into_iter().map(|container| container.id)).await?;
         self.health.ok(Dependency::Engine);
         backoff.reset();
-        while let Some(hint) = events.next().await? {
-            self.look(&hint.id).await?;
+        let mut resync = tokio::time::interval_at(Instant::now() + RESYNC, RESYNC);
+        resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                ids = events.next_ids() => match ids? {
+                    Some(ids) => self.look(ids).await?,
+                    None => return Ok(()),
+                },
+                _ = resync.tick() => self.resync().await?,
+            }
         }
-        Ok(())
     }
 
-    async fn look(&mut self, id: &str) -> Result<(), EngineError> {
-        let state = self.engine.inspect(id).await?;
-        self.report(id, state).await;
+    /// Looks at what is not as it was known to be. What was known before the list was asked for is no older than the list, so
+    /// that nothing new is taken for gone.
+    async fn resync(&mut self) -> Result<(), EngineError> {
+        let listed = self.engine.containers(&self.label).await?;
+        for id in self.known.not_in(&listed) {
+            self.report(&id, None).await;
+        }
+        let changed: Vec<_> = listed.into_iter().filter(|listed| !self.known.is_as_listed(listed)).collect();
+        self.look(changed.into_iter().map(|container| container.id)).await
+    }
+
+    /// Inspects these containers, no two of the same id, several at once; reports in their order.
+    async fn look(&mut self, ids: impl IntoIterator<Item = String>) -> Result<(), EngineError> {
+        let engine = self.engine.clone();
+        let inspect = |id: String| {
+            let engine = engine.clone();
+            async move {
+                let state = engine.inspect(&id).await;
+                (id, state)
+            }
+        };
+        // Collected first: of an iterator, the stream would make the whole future one that is not `Send`.
+        let ids: Vec<_> = ids.into_iter().collect();
+        let mut looked = stream::iter(ids).map(inspect).buffered(AT_ONCE);
+        while let Some((id, state)) = looked.next().await {
+            self.report(&id, state?).await;
+        }
         Ok(())
     }
 
@@ -245,8 +286,16 @@ impl Known {
         events
     }
 
-    fn not_in(&self, listed: &[String]) -> Vec<String> {
-        self.0.keys().filter(|id| !listed.contains(id)).cloned().collect()
+    fn not_in(&self, listed: &[ListedContainer]) -> Vec<String> {
+        let listed: HashSet<&str> = listed.iter().map(|container| container.id.as_str()).collect();
+        self.0.keys().filter(|id| !listed.contains(id.as_str())).cloned().collect()
+    }
+
+    /// Whether an inspection would find nothing new, as far as the list tells.
+    fn is_as_listed(&self, listed: &ListedContainer) -> bool {
+        self.0.get(&listed.id).is_some_and(|life| {
+            listed.running == Some(life.running) && listed.names.iter().any(|name| **name == *life.container.name())
+        })
     }
 }
 
@@ -330,7 +379,28 @@ mod tests {
     fn those_that_the_list_no_longer_has_are_found() {
         let mut known = Known::default();
         known.observe("a", Some(state(Some(1), true)));
-        assert_eq!(known.not_in(&["a".to_owned()]), [""; 0]);
-        assert_eq!(known.not_in(&["b".to_owned()]), ["a"]);
+        let listed = |id: &str| ListedContainer { id: id.to_owned(), names: Vec::new(), running: None };
+        assert_eq!(known.not_in(&[listed("a")]), [""; 0]);
+        assert_eq!(known.not_in(&[listed("b")]), ["a"]);
+    }
+
+    #[test]
+    fn what_the_list_tells_otherwise_is_looked_at() {
+        let mut known = Known::default();
+        known.observe("a", Some(state(Some(1), true)));
+        let listed = |id: &str, names: &[&str], running| ListedContainer {
+            id: id.to_owned(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            running,
+        };
+        assert!(known.is_as_listed(&listed("a", &["linked/alias", "one"], Some(true))));
+        for other in [
+            listed("b", &["one"], Some(true)),
+            listed("a", &["one"], Some(false)),
+            listed("a", &["one"], None),
+            listed("a", &["two"], Some(true)),
+        ] {
+            assert!(!known.is_as_listed(&other), "{other:?}");
+        }
     }
 }

@@ -134,6 +134,17 @@ pub struct Engine {
     version: Arc<str>,
 }
 
+/// A container as the engine lists it: enough to tell whether it has to be inspected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedContainer {
+    /// The engine's id of it, 64 hex digits.
+    pub id: String,
+    /// Its names, without the leading `/`: its own, and those that links to it give it.
+    pub names: Vec<String>,
+    /// It runs at this moment, held or not; `None`: the engine does not say.
+    pub running: Option<bool>,
+}
+
 /// A container as the engine describes it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerState {
@@ -162,16 +173,11 @@ impl Engine {
         self.whole("/_ping").await.map(drop)
     }
 
-    /// Ids of the containers with this label (`key=value`), whatever their state.
-    pub async fn containers(&self, label: &str) -> Result<Vec<String>, EngineError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            #[serde(rename = "Id")]
-            id: String,
-        }
+    /// The containers with this label (`key=value`), whatever their state.
+    pub async fn containers(&self, label: &str) -> Result<Vec<ListedContainer>, EngineError> {
         let filters = filters(&serde_json::json!({ "label": [label] }));
         let listed: Vec<Listed> = self.json(&format!("/containers/json?all=1&filters={filters}")).await?;
-        Ok(listed.into_iter().map(|container| container.id).collect())
+        Ok(listed.into_iter().map(ListedContainer::from).collect())
     }
 
     /// The state of a container; `None` when there is none of this id (or name).
@@ -259,6 +265,27 @@ fn filters(filters: &serde_json::Value) -> String {
     encoded
 }
 
+/// An entry of the list, as far as it is looked at.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: String,
+    #[serde(default)]
+    names: Vec<String>,
+    state: Option<String>,
+}
+
+impl From<Listed> for ListedContainer {
+    fn from(listed: Listed) -> Self {
+        Self {
+            id: listed.id,
+            names: listed.names.iter().map(|name| name.trim_start_matches('/').to_owned()).collect(),
+            // What an inspection calls running.
+            running: listed.state.map(|state| matches!(state.as_str(), "running" | "paused" | "restarting")),
+        }
+    }
+}
+
 /// The answer to an inspection, as far as it is looked at.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -313,6 +340,16 @@ mod tests {
     fn the_engines_own_words_are_kept_on_one_line() {
         assert_eq!(message_of(br#"{"message":"No such container: x"}"#), "No such container: x");
         assert_eq!(message_of(b"page not\nfound"), "page not found");
+    }
+
+    #[test]
+    fn a_list_of_dockerd_20_10_is_read() {
+        let answer = r#"[{"Id":"b467","Names":["/one","/two/alias"],"Image":"image:1","State":"paused","Status":"Up 1 s"},
+            {"Id":"c5","Names":["/three"],"State":"exited"},{"Id":"d6"}]"#;
+        let listed: Vec<_> =
+            serde_json::from_str::<Vec<Listed>>(answer).unwrap().into_iter().map(ListedContainer::from).collect();
+        assert_eq!(listed[0].names, ["one", "two/alias"]);
+        assert_eq!([&listed[0], &listed[1], &listed[2]].map(|listed| listed.running), [Some(true), Some(false), None]);
     }
 
     #[test]

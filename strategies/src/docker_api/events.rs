@@ -3,6 +3,9 @@
 //! An event is not trusted for more than its container's id: it may be late, doubled or stale (the stream replays a few
 //! seconds when it is opened), so whoever gets one asks the engine how things are now.
 
+use std::collections::HashSet;
+
+use futures_util::FutureExt as _;
 use serde::Deserialize;
 
 use crate::docker_api::{Body, EngineError};
@@ -19,14 +22,48 @@ pub struct ContainerHint {
 pub struct EventStream {
     body: Body,
     buffer: Vec<u8>,
+    /// Met behind events that were given out first.
+    failed: Option<EngineError>,
 }
 
 /// No event of ours is longer; a container may carry some kilobytes of labels.
 const MAX_EVENT_BYTES: usize = 1 << 20;
 
+/// Containers given out together.
+const MOST_AT_ONCE: usize = 256;
+
 impl EventStream {
     pub(super) fn new(body: Body) -> Self {
-        Self { body, buffer: Vec::new() }
+        Self { body, buffer: Vec::new(), failed: None }
+    }
+
+    /// Waits for an event, and gives the ids of all containers of which one has come by then, each once; `None` when the
+    /// engine has ended the stream. Cancel-safe.
+    pub async fn next_ids(&mut self) -> Result<Option<Vec<String>>, EngineError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let Some(first) = self.next().await? else { return Ok(None) };
+        let mut ids = vec![first.id];
+        let mut seen: HashSet<String> = ids.iter().cloned().collect();
+        while ids.len() < MOST_AT_ONCE
+            && let Some(next) = self.next().now_or_never()
+        {
+            match next {
+                Ok(Some(hint)) if seen.contains(&hint.id) => {}
+                Ok(Some(hint)) => {
+                    seen.insert(hint.id.clone());
+                    ids.push(hint.id);
+                }
+                // The end is met again the next time.
+                Ok(None) => break,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(Some(ids))
     }
 
     /// The next event; `None` when the engine has ended the stream. Cancel-safe.

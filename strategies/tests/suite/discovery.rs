@@ -1,12 +1,14 @@
 //! Discovery: no container is missed, whenever the events break off.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leaksoak_strategies::discovery::{ContainerEvent, Discovery};
 use leaksoak_strategies::docker_api::{Engine, EngineAddress};
 use leaksoak_strategies::health::{Health, State};
-use leaksoak_strategies::metrics::Metrics;
+use leaksoak_strategies::metrics::{ErrorKind, Metrics};
 use leaksoak_strategies::pooled::{ClientSettings, PooledClient};
+use tokio::time::Instant;
 
 use crate::arm::{Place, eventually};
 
@@ -70,6 +72,50 @@ async fn what_happened_while_the_events_were_broken_is_found_by_listing_again() 
     assert_eq!(next(&mut discovery).await, "goes removed");
     assert_eq!(next(&mut discovery).await, "new started");
     assert_eq!(next(&mut discovery).await, "stays started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_events_never_told_is_found_within_half_a_minute() {
+    let place = Place::new();
+    place.engine.create("late", "".as_ref());
+    place.engine.create_and_run("goes");
+    place.engine.create_and_run("stays");
+    let metrics = Arc::new(Metrics::default());
+    let engine = Engine::new(place.engine.wired(), "1.41");
+    let mut discovery = Discovery::start(engine, "leaksoak.run=test".to_owned(), Arc::clone(&metrics), Arc::default());
+    assert_eq!(next(&mut discovery).await, "goes started");
+    let ContainerEvent::Started(stays) = discovery.next().await else { panic!("it runs") };
+    let since = Instant::now();
+    place.engine.untold(|engine| {
+        engine.run("late");
+        engine.create_and_run("new");
+        engine.rename("stays", "renamed");
+        engine.remove("goes");
+    });
+    assert_eq!(next(&mut discovery).await, "goes removed");
+    assert_eq!(next(&mut discovery).await, "late started");
+    assert_eq!(next(&mut discovery).await, "new started");
+    eventually("the new name", || &*stays.name() == "renamed").await;
+    assert!(since.elapsed() <= Duration::from_secs(31), "{:?}", since.elapsed());
+    assert_eq!(metrics.errors.get(ErrorKind::Engine), 0, "the events did not break off");
+
+    let inspections = place.engine.inspections();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(place.engine.inspections(), inspections, "what is as it was costs no inspection");
+}
+
+#[tokio::test]
+async fn a_thousand_containers_are_found_a_few_at_a_time() {
+    let place = Place::new();
+    for number in 0..1_000 {
+        place.engine.create_and_run(&format!("c{number:03}"));
+    }
+    let (mut discovery, _) = discover(&place);
+    for number in 0..1_000 {
+        assert_eq!(next(&mut discovery).await, format!("c{number:03} started"), "in the order of the list");
+    }
+    // 32 are asked for at a time, and as many connections may still be closing.
+    assert!(place.engine.most_connections() <= 100, "{} connections", place.engine.most_connections());
 }
 
 #[tokio::test]

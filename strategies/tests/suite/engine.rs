@@ -9,9 +9,11 @@ use futures_util::stream;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
 use hyper::{Request, Response, StatusCode};
+use leaksoak_strategies::docker_api::Transport;
 use tokio::sync::{mpsc, watch};
 
 use crate::server::{Body, Server, Speaks};
+use crate::wired::Wired;
 
 /// 2026-11-23T13:15:57Z, the second in which every line is printed.
 const SECOND: i64 = 1_795_439_757;
@@ -41,6 +43,7 @@ struct Script {
     /// The `tail` of every log stream that was asked for.
     tails: Vec<Option<usize>>,
     starts: i64,
+    inspections: usize,
 }
 
 #[derive(Clone, Default)]
@@ -194,12 +197,35 @@ impl Engine {
         self.world.script().tails.clone()
     }
 
+    /// Something happens, and the events never tell of it.
+    pub(crate) fn untold(&self, happens: impl FnOnce(&Self)) {
+        self.world.script().events_are_lost = true;
+        happens(self);
+        self.world.script().events_are_lost = false;
+    }
+
+    /// A way to this engine that does not leave the test's runtime.
+    pub(crate) fn wired(&self) -> impl Transport {
+        let world = Arc::clone(&self.world);
+        Wired::to(move |request| world.answer(request))
+    }
+
+    /// Inspections asked for so far.
+    pub(crate) fn inspections(&self) -> usize {
+        self.world.script().inspections
+    }
+
     pub(crate) fn tcp_address(&self) -> SocketAddr {
         self.server.tcp_address()
     }
 
     pub(crate) fn connections(&self) -> usize {
         self.server.connections_now()
+    }
+
+    /// The most connections that were open at once.
+    pub(crate) fn most_connections(&self) -> usize {
+        self.server.most_connections()
     }
 
     fn change(&self, change: impl FnOnce(&mut Script)) {
@@ -227,14 +253,17 @@ impl World {
             ["", "_ping"] => whole(StatusCode::OK, "OK".to_owned()),
             ["", "events"] => streamed(|out| Arc::clone(self).tell_events(out)),
             ["", "containers", "json"] => {
-                let ids: Vec<_> = self.script().containers.keys().map(|id| serde_json::json!({ "Id": id })).collect();
-                whole(StatusCode::OK, serde_json::json!(ids).to_string())
+                let listed: Vec<_> = self.script().containers.iter().map(|(id, it)| it.summary(id)).collect();
+                whole(StatusCode::OK, serde_json::json!(listed).to_string())
             }
             ["", "containers", id, what] => {
                 let container = self.script().containers.get(id).cloned();
                 match (container, what) {
                     (None, _) => whole(StatusCode::NOT_FOUND, format!("{{\"message\":\"No such container: {id}\"}}")),
-                    (Some(container), "json") => whole(StatusCode::OK, container.inspection(id)),
+                    (Some(container), "json") => {
+                        self.script().inspections += 1;
+                        whole(StatusCode::OK, container.inspection(id))
+                    }
                     (Some(_), "logs") => {
                         let query = LogQuery::parse(request.uri().query().unwrap_or_default());
                         streamed(|out| Arc::clone(self).tell_log(id.to_owned(), query, out))
@@ -328,6 +357,15 @@ impl World {
 }
 
 impl Container {
+    fn summary(&self, id: &str) -> serde_json::Value {
+        let state = match (self.running, self.started) {
+            (true, _) => "running",
+            (false, Some(_)) => "exited",
+            (false, None) => "created",
+        };
+        serde_json::json!({ "Id": id, "Names": [format!("/{}", self.name.as_deref().unwrap_or(id))], "State": state })
+    }
+
     fn inspection(&self, id: &str) -> String {
         let started = self
             .started

@@ -18,3 +18,4 @@ mod pooled;
 mod rotations;
 mod server;
 mod sink;
+mod wired;

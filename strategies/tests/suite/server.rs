@@ -40,6 +40,7 @@ pub(crate) struct Server {
 struct Connections {
     now: AtomicUsize,
     ever: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Server {
@@ -90,6 +91,11 @@ impl Server {
         self.connections.now.load(Ordering::SeqCst)
     }
 
+    /// The most that were open at once.
+    pub(crate) fn most_connections(&self) -> usize {
+        self.connections.most.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn connections_ever(&self) -> usize {
         self.connections.ever.load(Ordering::SeqCst)
     }
@@ -126,7 +132,8 @@ where
         }
         tokio::spawn(async move {
             connections.ever.fetch_add(1, Ordering::SeqCst);
-            connections.now.fetch_add(1, Ordering::SeqCst);
+            let now = connections.now.fetch_add(1, Ordering::SeqCst) + 1;
+            connections.most.fetch_max(now, Ordering::SeqCst);
             let (broken, mut breaks) = tokio::sync::mpsc::unbounded_channel::<Infallible>();
             let broken = Arc::new(std::sync::Mutex::new(Some(broken)));
             let service = service_fn(move |request| {
