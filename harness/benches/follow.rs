@@ -224,7 +224,7 @@ async fn pooled_follows(run: String, coalesce: Span, meter: Arc<Meter>) -> Outco
         delivery: leaksoak_scenarios::Delivery::default(),
         engine: EngineAddress::Unix(docker.socket().to_owned()),
         api_version: docker.info().api_version.clone(),
-        label: format!("{LABEL_RUN}={run}"),
+        labels: vec![format!("{LABEL_RUN}={run}")],
         sink_socket: "/nonexistent".into(),
         own_socket: "/nonexistent".into(),
         state_dir: "/nonexistent".into(),

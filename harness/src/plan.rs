@@ -75,7 +75,7 @@ impl Plan {
                     delivery: scenario.delivery,
                     engine: EngineAddress::Unix(engine.socket.to_owned()),
                     api_version: engine.api_version.to_owned(),
-                    label: format!("{LABEL_RUN}={run}"),
+                    labels: vec![format!("{LABEL_RUN}={run}")],
                     sink_socket: scratch.join("sink.sock"),
                     own_socket: scratch.join(format!("{}.sock", arm.name)),
                     state_dir: directory.join("arms").join(&arm.name),

@@ -26,8 +26,9 @@ pub struct ArmConfig {
     pub engine: EngineAddress,
     /// Engine API version to ask for, e.g. `1.41`.
     pub api_version: String,
-    /// Only containers with this label are monitored, e.g. `leaksoak.run=abc`.
-    pub label: String,
+    /// Only containers with all of these labels are monitored, e.g. `leaksoak.run=abc`; a key alone stands for any value of it.
+    /// None: all containers that the engine has.
+    pub labels: Vec<String>,
     /// The sink's Unix socket; lines go to `POST /v1/arms/<name>/lines`.
     pub sink_socket: PathBuf,
     /// The socket this arm serves `/metrics` and `/healthz` on.
@@ -41,7 +42,7 @@ pub struct ArmConfig {
     /// What the arm's log tells.
     #[serde(default)]
     pub log_level: Level,
-    /// Names of the containers to monitor; left out: all that have the label.
+    /// Names of the containers to monitor; left out: all that have the labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<BTreeSet<String>>,
     /// `cgroup.procs` files of the cgroups to join before anything else, where there are any.

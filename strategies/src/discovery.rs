@@ -118,10 +118,10 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Looks for containers with `label` (`key=value`), from now on and for as long as this lives.
-    pub fn start(engine: Engine, label: String, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
+    /// Looks for containers with all of `labels` (`key=value`, or `key` alone), from now on and for as long as this lives.
+    pub fn start(engine: Engine, labels: Vec<String>, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
         let (out, events) = mpsc::channel(64);
-        let watcher = Watcher { engine, label, known: Known::default(), out, metrics, health };
+        let watcher = Watcher { engine, labels, known: Known::default(), out, metrics, health };
         Self {
             events,
             named: None,
@@ -164,7 +164,7 @@ async fn next(events: &mut mpsc::Receiver<ContainerEvent>) -> ContainerEvent {
 
 struct Watcher {
     engine: Engine,
-    label: String,
+    labels: Vec<String>,
     known: Known,
     out: mpsc::Sender<ContainerEvent>,
     metrics: Arc<Metrics>,
@@ -186,8 +186,8 @@ impl Watcher {
     /// Until the events break off.
     async fn watch(&mut self, backoff: &mut Backoff) -> Result<(), EngineError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut events = self.engine.events(&self.label, now.saturating_sub(REPLAY).as_secs()).await?;
-        let listed = self.engine.containers(&self.label).await?;
+        let mut events = self.engine.events(&self.labels, now.saturating_sub(REPLAY).as_secs()).await?;
+        let listed = self.engine.containers(&self.labels).await?;
         for id in self.known.not_in(&listed) {
             self.report(&id, None).await;
         }
@@ -210,7 +210,7 @@ impl Watcher {
     /// Looks at what is not as it was known to be. What was known before the list was asked for is no older than the list, so
     /// that nothing new is taken for gone.
     async fn resync(&mut self) -> Result<(), EngineError> {
-        let listed = self.engine.containers(&self.label).await?;
+        let listed = self.engine.containers(&self.labels).await?;
         for id in self.known.not_in(&listed) {
             self.report(&id, None).await;
         }

@@ -173,9 +173,9 @@ impl Engine {
         self.whole("/_ping").await.map(drop)
     }
 
-    /// The containers with this label (`key=value`), whatever their state.
-    pub async fn containers(&self, label: &str) -> Result<Vec<ListedContainer>, EngineError> {
-        let filters = filters(&serde_json::json!({ "label": [label] }));
+    /// The containers with all of these labels (`key=value`, or `key` alone), whatever their state; without labels, all.
+    pub async fn containers(&self, labels: &[String]) -> Result<Vec<ListedContainer>, EngineError> {
+        let filters = filters(&serde_json::json!({ "label": labels }));
         let listed: Vec<Listed> = self.json(&format!("/containers/json?all=1&filters={filters}")).await?;
         Ok(listed.into_iter().map(ListedContainer::from).collect())
     }
@@ -189,10 +189,11 @@ impl Engine {
         }
     }
 
-    /// Start, death, renaming and destruction of the containers with this label, from `since_unix_s` on and as they come.
-    pub async fn events(&self, label: &str, since_unix_s: u64) -> Result<EventStream, EngineError> {
+    /// Start, death, renaming and destruction of the containers with all of these labels, from `since_unix_s` on and as they
+    /// come.
+    pub async fn events(&self, labels: &[String], since_unix_s: u64) -> Result<EventStream, EngineError> {
         let filters = filters(&serde_json::json!({
-            "type": ["container"], "event": ["start", "die", "destroy", "rename"], "label": [label],
+            "type": ["container"], "event": ["start", "die", "destroy", "rename"], "label": labels,
         }));
         let path = format!("/events?since={since_unix_s}&filters={filters}");
         let response = self.get(&path, Answer::Document).await?;

@@ -22,7 +22,7 @@ pub struct Settings {
     pub delivery: Delivery,
     /// What the arm's log tells.
     pub log_level: Level,
-    /// Names of the containers to monitor; `None`: all that have the label.
+    /// Names of the containers to monitor; `None`: all that have the labels.
     pub containers: Option<BTreeSet<String>>,
 }
 

@@ -42,11 +42,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// Starts to look for the containers to monitor: those with the label that the settings name.
+    /// Starts to look for the containers to monitor: those with the labels of the instructions, if the settings name them.
     pub fn discover(&self) -> Discovery {
         Discovery::start(
             self.engine.clone(),
-            self.config.label.clone(),
+            self.config.labels.clone(),
             Arc::clone(&self.metrics),
             Arc::clone(&self.health),
         )

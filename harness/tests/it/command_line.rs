@@ -88,7 +88,7 @@ fn an_arm_dies_if_its_parent_is_not_the_one_that_it_was_told() {
     let config = dir.path().join("arm.json");
     let socket = dir.path().join("arm.sock");
     let text = serde_json::json!({
-        "name": "a", "strategy": {"kind": "idle"}, "engine": "unix:///nonexistent", "api_version": "1.41", "label": "x=y",
+        "name": "a", "strategy": {"kind": "idle"}, "engine": "unix:///nonexistent", "api_version": "1.41", "labels": ["x=y"],
         "sink_socket": "/nonexistent", "own_socket": socket, "state_dir": dir.path(), "nofile": 256, "parent_pid": 1, "cgroup_procs": [],
     });
     fs::write(&config, text.to_string()).unwrap();

@@ -8,6 +8,7 @@ use leaksoak_scenarios::Strategy as Kind;
 use leaksoak_strategies::delivery::{self, Delivery, Destination, Limits, Pipeline};
 use leaksoak_strategies::docker_api::{self, EngineAddress};
 use leaksoak_strategies::health::Health;
+use leaksoak_strategies::line::Line;
 use leaksoak_strategies::metrics::Metrics;
 use leaksoak_strategies::pooled::{ClientSettings, PooledClient};
 use leaksoak_strategies::settings::{LiveSettings, Settings};
@@ -68,7 +69,7 @@ impl Place {
             delivery: leaksoak_scenarios::Delivery::default(),
             engine: self.engine_address(),
             api_version: "1.41".to_owned(),
-            label: "leaksoak.run=test".to_owned(),
+            labels: vec!["leaksoak.run=test".to_owned()],
             sink_socket: self.path("sink.sock"),
             own_socket: self.path("arm.sock"),
             state_dir: self.path("state"),
@@ -90,6 +91,29 @@ impl Place {
 
     pub(crate) fn start(&self, strategy: impl Strategy) -> Arm {
         self.start_with(self.engine_address(), ClientSettings::default(), strategy)
+    }
+
+    /// A strategy whose lines go to a function.
+    pub(crate) fn hand_to(
+        &self,
+        take: impl Fn(&Line<'_>) + Send + Sync + 'static,
+        strategy: impl Strategy,
+    ) -> (Context, ShutdownTrigger, OwnedTask<Result<(), StrategyError>>) {
+        let config = Arc::new(self.config());
+        let metrics = Arc::new(Metrics::default());
+        let client = PooledClient::new(config.engine.clone(), ClientSettings::default(), Arc::clone(&metrics));
+        let (trigger, shutdown) = shutdown();
+        let context = Context {
+            engine: docker_api::Engine::new(client, &config.api_version),
+            delivery: Delivery::to_function(take, Arc::clone(&metrics)),
+            settings: LiveSettings::fixed(Settings::from(&*config)),
+            health: Arc::default(),
+            config,
+            metrics,
+            shutdown,
+        };
+        let strategy = OwnedTask::spawn(strategy.run(context.clone()));
+        (context, trigger, strategy)
     }
 
     pub(crate) fn start_with(&self, engine: EngineAddress, settings: ClientSettings, strategy: impl Strategy) -> Arm {

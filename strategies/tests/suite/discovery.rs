@@ -17,7 +17,7 @@ fn discover(place: &Place) -> (Discovery, Arc<Health>) {
     let health = Arc::new(Health::default());
     let client = PooledClient::new(place.engine_address(), ClientSettings::default(), Arc::clone(&metrics));
     let engine = Engine::new(client, "1.41");
-    (Discovery::start(engine, "leaksoak.run=test".to_owned(), metrics, Arc::clone(&health)), health)
+    (Discovery::start(engine, vec!["leaksoak.run=test".to_owned()], metrics, Arc::clone(&health)), health)
 }
 
 async fn next(discovery: &mut Discovery) -> String {
@@ -82,7 +82,8 @@ async fn what_the_events_never_told_is_found_within_half_a_minute() {
     place.engine.create_and_run("stays");
     let metrics = Arc::new(Metrics::default());
     let engine = Engine::new(place.engine.wired(), "1.41");
-    let mut discovery = Discovery::start(engine, "leaksoak.run=test".to_owned(), Arc::clone(&metrics), Arc::default());
+    let mut discovery =
+        Discovery::start(engine, vec!["leaksoak.run=test".to_owned()], Arc::clone(&metrics), Arc::default());
     assert_eq!(next(&mut discovery).await, "goes started");
     let ContainerEvent::Started(stays) = discovery.next().await else { panic!("it runs") };
     let since = Instant::now();
@@ -119,13 +120,53 @@ async fn a_thousand_containers_are_found_a_few_at_a_time() {
 }
 
 #[tokio::test]
+async fn only_containers_with_all_of_the_labels_are_told_of() {
+    let place = Place::new();
+    let labelled = |id: &str, labels: &[&str]| {
+        place.engine.create(id, "".as_ref());
+        place.engine.label(id, labels);
+    };
+    labelled("both", &["app=web", "tier=front"]);
+    labelled("one", &["app=web", "tier=back"]);
+    labelled("none", &[]);
+    let start = |labels: &[&str]| {
+        let client = PooledClient::new(place.engine_address(), ClientSettings::default(), Arc::default());
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        Discovery::start(Engine::new(client, "1.41"), labels, Arc::default(), Arc::default())
+    };
+    for id in ["both", "none", "one"] {
+        place.engine.run(id);
+    }
+    let [mut both, mut key, mut all] = [&["app=web", "tier=front"][..], &["tier"], &[]].map(start);
+    // Those that are listed, and then those that the events tell of.
+    assert_eq!(next(&mut both).await, "both started");
+    assert_eq!([next(&mut key).await, next(&mut key).await], ["both started", "one started"]);
+    assert_eq!(
+        [next(&mut all).await, next(&mut all).await, next(&mut all).await].join(", "),
+        "both started, none started, one started"
+    );
+    labelled("later", &["tier=front", "app=web", "more=of them"]);
+    for id in ["none", "one", "both"] {
+        place.engine.stop(id);
+    }
+    place.engine.run("later");
+    assert_eq!([next(&mut both).await, next(&mut both).await], ["both stopped", "later started"]);
+    assert_eq!([next(&mut key).await, next(&mut key).await], ["one stopped", "both stopped"]);
+    assert_eq!([next(&mut all).await, next(&mut all).await], ["none stopped", "one stopped"]);
+}
+
+#[tokio::test]
 async fn an_engine_that_comes_late_is_found() {
     let place = Place::new();
     let socket = place.path("late.sock");
     let health = Arc::new(Health::default());
     let client = PooledClient::new(EngineAddress::Unix(socket.clone()), ClientSettings::default(), Arc::default());
-    let mut discovery =
-        Discovery::start(Engine::new(client, "1.41"), "x=y".to_owned(), Arc::default(), Arc::clone(&health));
+    let mut discovery = Discovery::start(
+        Engine::new(client, "1.41"),
+        vec!["leaksoak.run=test".to_owned()],
+        Arc::default(),
+        Arc::clone(&health),
+    );
     eventually("the failure is told", || {
         serde_json::to_string(&health.report()).unwrap().contains("No such file or directory")
     })

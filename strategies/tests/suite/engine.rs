@@ -21,6 +21,8 @@ const SECOND: i64 = 1_795_439_757;
 pub(crate) struct Engine {
     world: Arc<World>,
     server: Server,
+    socket: PathBuf,
+    speaks: Speaks,
 }
 
 struct World {
@@ -32,12 +34,17 @@ struct World {
 #[derive(Default)]
 struct Script {
     containers: BTreeMap<String, Container>,
-    /// Ids of what has happened, for those who listen.
-    events: Vec<String>,
+    /// Id and labels of what something has happened to, for those who listen.
+    events: Vec<(String, Vec<String>)>,
     events_are_lost: bool,
     /// Streams of events and of logs that were opened before this number of breaks are over.
     event_breaks: usize,
     log_breaks: usize,
+    /// The same for log streams, which end within a frame: half of the last entry is sent once more before.
+    log_cuts: usize,
+    /// What those get who ask for a log.
+    refusing_logs: Option<StatusCode>,
+    logs_refused: usize,
     /// After this many entries, each log stream goes back by as many, once: what dockerd does when a log is rotated.
     goes_back: Option<(usize, usize)>,
     /// The `tail` of every log stream that was asked for.
@@ -50,6 +57,8 @@ struct Script {
 struct Container {
     /// Else it is called by its id.
     name: Option<String>,
+    /// `key=value`.
+    labels: Vec<String>,
     tty: bool,
     running: bool,
     started: Option<i64>,
@@ -73,18 +82,15 @@ impl Engine {
 
     pub(crate) fn speaking(speaks: Speaks, socket: &Path) -> Self {
         let world = Arc::new(World { script: Mutex::default(), changed: watch::Sender::new(0) });
-        let answering = Arc::clone(&world);
-        let server = Server::start(socket, speaks, move |request| {
-            let response = answering.answer(&request);
-            async { Some(response) }
-        });
-        Self { world, server }
+        let server = serve(&world, socket, speaks);
+        Self { world, server, socket: socket.to_owned(), speaks }
     }
 
     /// A container that was created, and not started.
     pub(crate) fn create(&self, id: &str, log_path: &Path) {
         self.change(|script| {
-            let container = Container { log_path: log_path.to_owned(), ..Container::default() };
+            let labels = vec!["leaksoak.run=test".to_owned()];
+            let container = Container { labels, log_path: log_path.to_owned(), ..Container::default() };
             script.containers.insert(id.to_owned(), container);
         });
     }
@@ -111,6 +117,14 @@ impl Engine {
         self.change(|script| {
             script.containers.get_mut(id).unwrap().name = Some(name.to_owned());
             script.tell(id);
+        });
+    }
+
+    /// Labels, `key=value`, besides the one that all have.
+    pub(crate) fn label(&self, id: &str, labels: &[&str]) {
+        self.change(|script| {
+            let container = script.containers.get_mut(id).unwrap();
+            container.labels.extend(labels.iter().map(|label| (*label).to_owned()));
         });
     }
 
@@ -159,8 +173,8 @@ impl Engine {
 
     pub(crate) fn remove(&self, id: &str) {
         self.change(|script| {
-            script.containers.remove(id);
             script.tell(id);
+            script.containers.remove(id);
         });
     }
 
@@ -179,7 +193,30 @@ impl Engine {
         self.change(|script| script.log_breaks += 1);
     }
 
-    /// The same, and lines on stdout of `(nanos, text)` that none of the broken streams tells.
+    /// Breaks every log stream in the middle of a frame.
+    pub(crate) fn cut_logs(&self) {
+        self.change(|script| script.log_cuts += 1);
+    }
+
+    /// Answers those who ask for a log with this from now on; those who have one read on.
+    pub(crate) fn refuse_logs(&self, status: Option<u16>) {
+        self.change(|script| script.refusing_logs = status.map(|status| StatusCode::from_u16(status).unwrap()));
+    }
+
+    /// How often that was done.
+    pub(crate) fn logs_refused(&self) -> usize {
+        self.world.script().logs_refused
+    }
+
+    /// Breaks all connections, and comes back once `meanwhile` has happened.
+    pub(crate) fn restart(&mut self, meanwhile: impl FnOnce(&Self)) {
+        self.server.stop();
+        std::fs::remove_file(&self.socket).unwrap();
+        meanwhile(self);
+        self.server = serve(&self.world, &self.socket, self.speaks);
+    }
+
+    /// The same as [`Engine::break_logs`], and lines on stdout of `(nanos, text)` that none of the broken streams tells.
     pub(crate) fn break_logs_and_print(&self, id: &str, lines: impl Iterator<Item = (i64, String)>) {
         self.change(|script| {
             script.log_breaks += 1;
@@ -234,10 +271,19 @@ impl Engine {
     }
 }
 
+fn serve(world: &Arc<World>, socket: &Path, speaks: Speaks) -> Server {
+    let answering = Arc::clone(world);
+    Server::start(socket, speaks, move |request| {
+        let response = answering.answer(&request);
+        async { Some(response) }
+    })
+}
+
 impl Script {
     fn tell(&mut self, id: &str) {
         if !self.events_are_lost {
-            self.events.push(id.to_owned());
+            let labels = self.containers.get(id).map(|container| container.labels.clone()).unwrap_or_default();
+            self.events.push((id.to_owned(), labels));
         }
     }
 }
@@ -251,9 +297,15 @@ impl World {
         let path = request.uri().path().strip_prefix("/v1.41").unwrap_or_default();
         match path.split('/').collect::<Vec<_>>()[..] {
             ["", "_ping"] => whole(StatusCode::OK, "OK".to_owned()),
-            ["", "events"] => streamed(|out| Arc::clone(self).tell_events(out)),
+            ["", "events"] => {
+                let wanted = labels_wanted(request.uri().query().unwrap_or_default());
+                streamed(|out| Arc::clone(self).tell_events(wanted, out))
+            }
             ["", "containers", "json"] => {
-                let listed: Vec<_> = self.script().containers.iter().map(|(id, it)| it.summary(id)).collect();
+                let wanted = labels_wanted(request.uri().query().unwrap_or_default());
+                let script = self.script();
+                let listed = script.containers.iter().filter(|(_, it)| it.has_all(&wanted));
+                let listed: Vec<_> = listed.map(|(id, it)| it.summary(id)).collect();
                 whole(StatusCode::OK, serde_json::json!(listed).to_string())
             }
             ["", "containers", id, what] => {
@@ -263,6 +315,12 @@ impl World {
                     (Some(container), "json") => {
                         self.script().inspections += 1;
                         whole(StatusCode::OK, container.inspection(id))
+                    }
+                    (Some(_), "logs") if self.script().refusing_logs.is_some() => {
+                        let mut script = self.script();
+                        script.logs_refused += 1;
+                        let status = script.refusing_logs.unwrap_or_default();
+                        whole(status, "{\"message\":\"refused by the test\"}".to_owned())
                     }
                     (Some(_), "logs") => {
                         let query = LogQuery::parse(request.uri().query().unwrap_or_default());
@@ -275,7 +333,7 @@ impl World {
         }
     }
 
-    async fn tell_events(self: Arc<Self>, out: Out) {
+    async fn tell_events(self: Arc<Self>, wanted: Vec<String>, out: Out) {
         let mut changed = self.changed.subscribe();
         let (mut told, breaks) = {
             let script = self.script();
@@ -291,7 +349,10 @@ impl World {
                 script.events[told..].to_vec()
             };
             told += events.len();
-            for id in events {
+            for (id, labels) in events {
+                if !wanted.iter().all(|wanted| has(&labels, wanted)) {
+                    continue;
+                }
                 let event = serde_json::json!({ "Type": "container", "Actor": { "ID": id } });
                 if out.send(Ok(format!("{event}\n").into())).await.is_err() {
                     return;
@@ -306,16 +367,16 @@ impl World {
 
     async fn tell_log(self: Arc<Self>, id: String, query: LogQuery, out: Out) {
         let mut changed = self.changed.subscribe();
-        let (breaks, mut at) = {
+        let (breaks, cuts, mut at) = {
             let mut script = self.script();
             script.tails.push(query.tail);
             let printed = script.containers.get(&id).map_or(0, |container| container.log.len());
-            (script.log_breaks, query.tail.map_or(0, |tail| printed.saturating_sub(tail)))
+            (script.log_breaks, script.log_cuts, query.tail.map_or(0, |tail| printed.saturating_sub(tail)))
         };
         let mut may_go_back = true;
         loop {
             changed.mark_unchanged();
-            let (entries, tty, running, broken, goes_back) = {
+            let (entries, tty, running, broken, cut, goes_back) = {
                 let script = self.script();
                 let container = script.containers.get(&id);
                 let hidden =
@@ -323,8 +384,15 @@ impl World {
                 let entries = container.map_or(Vec::new(), |it| it.log[at..it.log.len() - hidden].to_vec());
                 let running = container.is_some_and(|container| container.running);
                 let tty = container.is_some_and(|container| container.tty);
-                (entries, tty, running, script.log_breaks > breaks, script.goes_back)
+                let cut = (script.log_cuts > cuts).then(|| container.and_then(|it| it.log.last().cloned())).flatten();
+                (entries, tty, running, script.log_breaks > breaks, cut, script.goes_back)
             };
+            if let Some(last) = cut {
+                let frame = last.bytes(tty);
+                let _ = out.send(Ok(frame.slice(..frame.len() / 2))).await;
+                let _ = out.send(Err(std::io::Error::other("cut by the test"))).await;
+                return;
+            }
             if broken {
                 let _ = out.send(Err(std::io::Error::other("broken by the test"))).await;
                 return;
@@ -357,6 +425,10 @@ impl World {
 }
 
 impl Container {
+    fn has_all(&self, wanted: &[String]) -> bool {
+        wanted.iter().all(|wanted| has(&self.labels, wanted))
+    }
+
     fn summary(&self, id: &str) -> serde_json::Value {
         let state = match (self.running, self.started) {
             (true, _) => "running",
@@ -393,6 +465,28 @@ impl Entry {
         frame.extend(line.bytes());
         frame.into()
     }
+}
+
+/// Whether `wanted`, `key=value` or `key` alone, is among the labels.
+fn has(labels: &[String], wanted: &str) -> bool {
+    labels.iter().any(|label| label == wanted || label.split('=').next() == Some(wanted))
+}
+
+/// The labels in the filters of a query.
+fn labels_wanted(query: &str) -> Vec<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("filters=")).unwrap_or("{}");
+    let mut bytes = value.bytes();
+    let mut text = Vec::new();
+    while let Some(byte) = bytes.next() {
+        text.push(if byte == b'%' {
+            let hex = [bytes.next().unwrap(), bytes.next().unwrap()];
+            u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap()
+        } else {
+            byte
+        });
+    }
+    let filters: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    serde_json::from_value(filters["label"].clone()).unwrap_or_default()
 }
 
 type Out = mpsc::Sender<std::io::Result<Bytes>>;
