@@ -89,7 +89,7 @@ impl Follower {
                         return;
                     }
                 }
-                Err(error) if error.is_not_found() => return,
+                Err(error) if error.is_not_found() && self.is_gone().await => return,
                 Err(_) => self.context.metrics.errors.inc(ErrorKind::Engine),
             }
             tokio::select! {
@@ -179,13 +179,19 @@ impl Follower {
                 }
             }
         };
-        next.await.unwrap_or_else(|error| {
-            if error.is_not_found() {
-                return Next::Finished;
+        match next.await {
+            Ok(next) => next,
+            Err(error) if error.is_not_found() && self.is_gone().await => Next::Finished,
+            Err(_) => {
+                self.context.metrics.errors.inc(ErrorKind::Engine);
+                Next::Reopen
             }
-            self.context.metrics.errors.inc(ErrorKind::Engine);
-            Next::Reopen
-        })
+        }
+    }
+
+    /// Whether the engine knows the container no more; that its log was not found may be a passing fault.
+    async fn is_gone(&self) -> bool {
+        matches!(self.engine().inspect(&self.captured.container.id).await, Ok(None))
     }
 
     async fn open(&self, reach: Reach) -> Result<LogReader, EngineError> {

@@ -10,6 +10,7 @@ mod arm;
 mod delivery;
 mod discovery;
 mod engine;
+mod faults;
 mod host;
 mod hybrid;
 mod jsonlog;
