@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Limits;
-use crate::line::Line;
+use crate::line::{Line, StreamKind};
 
 /// The body of one request as it grows: NDJSON, a newline after every line.
 #[derive(Debug, Default)]
@@ -22,12 +22,32 @@ impl Batch {
     }
 
     pub(super) fn push(&mut self, line: &Line<'_>) {
-        // A struct of strings cannot fail to become JSON, nor a Vec to take it.
-        if serde_json::to_writer(&mut self.body, line).is_ok() {
-            self.body.push(b'\n');
-            self.lines += 1;
-            self.opened.get_or_insert_with(Instant::now);
+        // What serde_json makes of a `Line`, for a third of the time: most texts go as they are.
+        self.body.extend_from_slice(b"{\"container\":");
+        self.push_text(line.container);
+        self.body.extend_from_slice(match line.stream {
+            StreamKind::Stdout => b",\"stream\":\"stdout\",\"t\":",
+            StreamKind::Stderr => b",\"stream\":\"stderr\",\"t\":",
+        });
+        self.push_text(&line.time);
+        self.body.extend_from_slice(b",\"line\":");
+        self.push_text(&line.text);
+        self.body.extend_from_slice(b"}\n");
+        self.lines += 1;
+        self.opened.get_or_insert_with(Instant::now);
+    }
+
+    /// As JSON, quotes included.
+    fn push_text(&mut self, text: &str) {
+        if has_escapes(text.as_bytes()) {
+            // A text cannot fail to become JSON, nor a Vec to take it.
+            let written = serde_json::to_writer(&mut self.body, text);
+            debug_assert!(written.is_ok());
+            return;
         }
+        self.body.push(b'"');
+        self.body.extend_from_slice(text.as_bytes());
+        self.body.push(b'"');
     }
 
     pub(super) fn is_full(&self, limits: &Limits) -> bool {
@@ -52,10 +72,16 @@ impl Batch {
     }
 }
 
+/// Whether JSON has some of these bytes other than they are. Blocks are looked at whole, so that it takes few instructions.
+fn has_escapes(text: &[u8]) -> bool {
+    let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    text.chunks(64).any(|block| block.iter().fold(false, |any, byte| any | escaped(byte)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::StreamKind;
+    use proptest::prelude::*;
 
     fn line(text: &str) -> Line<'_> {
         Line { container: "c01", stream: StreamKind::Stdout, time: "2026-11-23T13:15:57Z".into(), text: text.into() }
@@ -69,6 +95,17 @@ mod tests {
             String::from_utf8(batch.into_body()).unwrap(),
             @r#"{"container":"c01","stream":"stdout","t":"2026-11-23T13:15:57Z","line":"say \"hi\"\u001b\n"}"#
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_what_serde_json_makes_of_it(container in ".{0,80}", time in "\\PC*", text in any::<String>(), stderr: bool) {
+            let stream = if stderr { StreamKind::Stderr } else { StreamKind::Stdout };
+            let line = Line { container: &container, stream, time: time.into(), text: text.into() };
+            let mut batch = Batch::default();
+            batch.push(&line);
+            prop_assert_eq!(batch.into_body(), serde_json::to_string(&line).unwrap().into_bytes().into_iter().chain(*b"\n").collect::<Vec<_>>());
+        }
     }
 
     #[test]
