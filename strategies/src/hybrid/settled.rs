@@ -78,9 +78,14 @@ impl Settled {
         state.reached = ticket;
         let reached = state.waiting.partition_point(|waiting| waiting.ticket <= ticket);
         let State { offsets, waiting, .. } = &mut *state;
-        for Waiting { container, position, .. } in waiting.drain(..reached) {
-            offsets.set(&container, position);
+        let mut settled = waiting.drain(..reached).peekable();
+        while let Some(Waiting { container, position, .. }) = settled.next() {
+            // Lines of one log come in runs, and only the last position of a run counts.
+            if settled.peek().is_none_or(|next| !Arc::ptr_eq(&next.container, &container)) {
+                offsets.set(&container, position);
+            }
         }
+        drop(settled);
         state.save();
     }
 
