@@ -145,6 +145,11 @@ impl Delivery {
         self.queue().map_or_else(Ticket::default, Queue::settled)
     }
 
+    /// Whether lines are acknowledged, so that it can be known what need not be handed over again. Those for a function are not.
+    pub fn acknowledges(&self) -> bool {
+        self.queue().is_some()
+    }
+
     /// From now on, `tell` is called whenever more lines are settled, with the last of them, and before the next batch is
     /// sent: what it saves is behind by one batch at most. It must not wait.
     pub fn when_settled(&self, tell: impl FnMut(Ticket) + Send + 'static) {

@@ -2,7 +2,7 @@
 //!
 //! One task reads all files, woken by one inotify instance. A file that is written to all the time is looked at once in
 //! `coalesce`; one that was quiet, at once. Each is followed through rotations, and up to where each log was delivered is kept
-//! in `offsets.json`, so that a restarted arm goes on where it was. Every `rotate_every` the identity of every live file is
+//! in `offsets.json` and its journal, so that a restarted arm goes on where it was. Every `rotate_every` the identity of every live file is
 //! checked, whatever inotify has said.
 //!
 //! Guarantees: one open file per running container, a deleted one no longer than it takes to read its rest; at least once
@@ -119,8 +119,8 @@ impl Strategy for Hybrid {
                 () = sleep_until(next_look), if !may_look => {}
                 () = check.tick() => mark(&mut monitor.logs, None, Change::Names),
                 () = shutdown.requested() => break,
-                // Nothing else to do: go on reading.
-                () = std::future::ready(()), if more => {}
+                // Nothing else to do: go on reading, and let others of this runtime have their turn.
+                () = tokio::task::yield_now(), if more => {}
             }
         }
         monitor.read_out().await;
@@ -173,7 +173,8 @@ impl Monitor {
             output: Output {
                 delivery: context.delivery.clone(),
                 metrics: Arc::clone(&context.metrics),
-                settled: Some(settled.clone()),
+                // Where nothing is acknowledged there is nothing to remember, and no line is to pay for it.
+                settled: context.delivery.acknowledges().then(|| settled.clone()),
             },
             logs: HashMap::new(),
             watcher: Watcher::new(),
