@@ -14,6 +14,7 @@ use leaksoak::engine::embedded::process::EngineProcess;
 use leaksoak::engine::image::{Contents, REPOSITORY};
 use leaksoak::engine::{LABEL_RUN, socket};
 use leaksoak::owner::RunId;
+use leaksoak_strategies::docker_api::EngineAddress;
 use serde_json::{Value, json};
 
 const CONTAINERS: usize = 8;
@@ -48,9 +49,10 @@ fn measure_in(scratch: &Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let embedded = runtime.block_on(EngineProcess::start(scratch))?;
     let mut engines = vec![Engine::at("embedded", embedded.socket().to_owned())?];
-    match socket::path(std::env::var("DOCKER_HOST").ok().as_deref()).map_err(|error| error.to_string()) {
-        Ok(path) if socket::probe(&path).is_ok() => engines.push(Engine::at("docker", path)?),
-        _ => println!("no Docker engine answers: the embedded one alone"),
+    let docker = socket::address(std::env::var("DOCKER_HOST").ok().as_deref(), None);
+    match docker.map(|address| (socket::probe(&address).is_ok(), address)) {
+        Ok((true, EngineAddress::Unix(path))) => engines.push(Engine::at("docker", path)?),
+        _ => println!("no Docker engine answers on a Unix socket: the embedded one alone"),
     }
     let measured = measure(&mut engines);
     for engine in &engines {
@@ -106,8 +108,8 @@ struct Engine {
 
 impl Engine {
     fn at(name: &'static str, socket: PathBuf) -> Result<Self, Failure> {
-        let pid =
-            socket::probe(&socket)?.ok_or("the engine's process is not on this machine: its CPU cannot be read")?;
+        let pid = socket::probe(&EngineAddress::Unix(socket.clone()))?
+            .ok_or("the engine's process is not on this machine: its CPU cannot be read")?;
         let run = RunId::of_this_process()?.to_string();
         Ok(Self { name, socket, pid, run, containers: Vec::new(), rounds: Vec::new() })
     }

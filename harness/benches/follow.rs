@@ -24,7 +24,7 @@ use leaksoak::owner::RunId;
 use leaksoak::workload::line::tokens;
 use leaksoak_scenarios::{Bytes, Http, Load, LogRotation, Rate, Span, Strategy as Kind};
 use leaksoak_strategies::delivery::Delivery;
-use leaksoak_strategies::docker_api::{Engine, EngineAddress};
+use leaksoak_strategies::docker_api::Engine;
 use leaksoak_strategies::log::Level;
 use leaksoak_strategies::metrics::Metrics;
 use leaksoak_strategies::pooled::{ClientSettings, Pooled, PooledClient};
@@ -163,15 +163,15 @@ async fn containers(docker: &Docker, run: &RunId, mode: Mode) -> Outcome<Vec<Con
 }
 
 async fn last_seq(docker: &Docker, container: &Container) -> Outcome<u64> {
-    let api = api(docker.socket()).await?;
+    let api = api(&docker).await?;
     let options = LogsOptionsBuilder::new().stdout(true).tail("1").build();
     let mut log = api.logs(&container.engine_id, Some(options));
     let last = log.next().await.transpose()?;
     Ok(last.and_then(|line| tokens(&line.into_bytes()).last().map(|token| token.seq)).unwrap_or(0))
 }
 
-async fn api(socket: &std::path::Path) -> Outcome<bollard::Docker> {
-    let api = bollard::Docker::connect_with_unix(&socket.to_string_lossy(), 60, bollard::API_DEFAULT_VERSION)?;
+async fn api(docker: &Docker) -> Outcome<bollard::Docker> {
+    let api = leaksoak::engine::docker::client(docker.socket())?;
     Ok(api.negotiate_version().await?)
 }
 
@@ -196,7 +196,7 @@ fn contend(role: &str) -> Outcome<()> {
 
 async fn bollard_follows(ids: Vec<String>, meter: Arc<Meter>) -> Outcome<()> {
     let docker = Docker::connect().await?;
-    let api = api(docker.socket()).await?;
+    let api = api(&docker).await?;
     let follow = |id: String| {
         let (api, meter) = (api.clone(), Arc::clone(&meter));
         async move {
@@ -222,7 +222,7 @@ async fn pooled_follows(run: String, coalesce: Span, meter: Arc<Meter>) -> Outco
         name: "pooled".into(),
         strategy: Kind::Pooled { rotate_every, coalesce, http: Http::Auto },
         delivery: leaksoak_scenarios::Delivery::default(),
-        engine: EngineAddress::Unix(docker.socket().to_owned()),
+        engine: docker.socket().clone(),
         api_version: docker.info().api_version.clone(),
         labels: vec![format!("{LABEL_RUN}={run}")],
         sink_socket: "/nonexistent".into(),

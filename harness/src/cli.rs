@@ -187,7 +187,7 @@ struct OverrideArgs {
 enum EngineChoice {
     /// The Docker engine, if one answers, else the embedded one
     Auto,
-    /// The Docker engine at `DOCKER_HOST` or the default socket
+    /// The Docker engine at `DOCKER_HOST` (unix:// or tcp://) or the default socket
     Docker,
     /// leaksoak's own, which needs nothing installed
     Embedded,

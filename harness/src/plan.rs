@@ -48,8 +48,8 @@ pub struct ArmPlan {
 /// What an engine must have told before arms can be planned.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineFacts<'a> {
-    /// Its socket.
-    pub socket: &'a Path,
+    /// Where it listens.
+    pub socket: &'a EngineAddress,
     /// The negotiated version.
     pub api_version: &'a str,
 }
@@ -73,7 +73,7 @@ impl Plan {
                     name: arm.name.clone(),
                     strategy: arm.strategy.clone(),
                     delivery: scenario.delivery,
-                    engine: EngineAddress::Unix(engine.socket.to_owned()),
+                    engine: engine.socket.clone(),
                     api_version: engine.api_version.to_owned(),
                     labels: vec![format!("{LABEL_RUN}={run}")],
                     sink_socket: scratch.join("sink.sock"),
@@ -134,7 +134,8 @@ mod tests {
 
     fn plan() -> Plan {
         let scenario = load("soak-30m", &Overrides::default()).unwrap();
-        let engine = EngineFacts { socket: Path::new("/run/docker.sock"), api_version: "1.41" };
+        let socket = EngineAddress::Unix("/run/docker.sock".into());
+        let engine = EngineFacts { socket: &socket, api_version: "1.41" };
         Plan::new(RunId::of_this_process().unwrap(), scenario, "/runs/x".into(), engine)
     }
 

@@ -32,6 +32,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::delivery::Ticket;
 use crate::discovery::{Container, ContainerEvent};
+use crate::docker_api::EngineAddress;
 use crate::followers::Followers;
 use crate::log_reader::Captured;
 use crate::metrics::{ErrorKind, GaugeGuard};
@@ -204,7 +205,7 @@ impl Monitor {
 
     /// Begins to follow a log; false, having said why, when that cannot be read.
     fn start(&mut self, container: &Arc<Container>) -> bool {
-        let live = match readable(container) {
+        let live = match readable(container, &self.context.config.engine) {
             Ok(live) => live,
             Err(reason) => {
                 let then = match self.settings.fallback {
@@ -284,12 +285,20 @@ fn load_offsets(context: &Context) -> Result<Settled, StrategyError> {
 }
 
 /// Where a container's log lies, if it can be read; else why not. A file that is not there yet will be.
-fn readable(container: &Container) -> Result<&Path, String> {
+fn readable<'a>(container: &'a Container, engine: &EngineAddress) -> Result<&'a Path, String> {
     let Some(live) = &container.log_path else { return Err("no json-file log".to_owned()) };
     let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     match File::open(live) {
         Err(error) if missing(&error) && live.parent().is_some_and(Path::is_dir) => Ok(live),
-        Err(error) => Err(format!("{} cannot be read ({error})", live.display())),
+        Err(error) => {
+            let elsewhere = match engine {
+                EngineAddress::Tcp(_) => {
+                    format!("; the engine's files are on its own machine, and {engine} may be another")
+                }
+                EngineAddress::Unix(_) => String::new(),
+            };
+            Err(format!("{} cannot be read ({error}{elsewhere})", live.display()))
+        }
         Ok(_) => Ok(live),
     }
 }
@@ -347,6 +356,24 @@ fn mark(logs: &mut HashMap<String, Log>, id: Option<&str>, change: Change) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docker_api::ContainerState;
+
+    #[test]
+    fn a_log_on_another_machine_is_told_as_that() {
+        let state = ContainerState {
+            id: "a".to_owned(),
+            name: "a".to_owned(),
+            tty: false,
+            log_path: Some("/nowhere/a/a-json.log".into()),
+            running: true,
+            started_at: None,
+        };
+        let container = Container::new(state);
+        let said = |address: &str| readable(&container, &address.parse().unwrap()).unwrap_err();
+        let remote = said("tcp://10.0.0.1:2375");
+        assert!(remote.contains("/nowhere/a/a-json.log") && remote.contains("tcp://10.0.0.1:2375"), "{remote}");
+        assert!(!said("unix:///run/docker.sock").contains("machine"));
+    }
 
     #[test]
     fn a_finished_log_is_not_opened_again_by_a_check() {

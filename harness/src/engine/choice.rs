@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use leaksoak_strategies::docker_api::EngineAddress;
+
 use super::docker::Docker;
 use super::embedded::process::EngineProcess;
 use super::{EngineError, EngineKind};
@@ -48,7 +50,8 @@ impl Chosen {
             },
         };
         let process = EngineProcess::start(directory).await?;
-        let engine = Docker::connect_to(process.socket(), EngineKind::Embedded).await?;
+        let engine =
+            Docker::connect_to(&EngineAddress::Unix(process.socket().to_owned()), EngineKind::Embedded).await?;
         Ok(Self { engine, process: Some(process), because })
     }
 }

@@ -4,7 +4,6 @@
 //! containers run [`AT_ONCE`] at a time.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
@@ -17,6 +16,7 @@ use bollard::query_parameters::{
 };
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use leaksoak_reports::record::run_info::EngineInfo;
+use leaksoak_strategies::docker_api::EngineAddress;
 
 use super::{
     Container, ContainerSpec, EngineError, EngineEvent, EngineKind, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN,
@@ -56,7 +56,7 @@ pub struct SelfCounts {
 #[derive(Debug, Clone)]
 pub struct Docker {
     api: bollard::Docker,
-    socket: PathBuf,
+    socket: EngineAddress,
     kind: EngineKind,
     info: EngineInfo,
 }
@@ -67,31 +67,29 @@ impl Docker {
     /// # Errors
     /// Nobody answers there.
     pub async fn connect() -> Result<Self, EngineError> {
-        let socket = socket::path(std::env::var("DOCKER_HOST").ok().as_deref())?;
+        let variable = |name| std::env::var(name).ok();
+        let socket = socket::address(variable("DOCKER_HOST").as_deref(), variable("DOCKER_TLS_VERIFY").as_deref())?;
         Self::connect_to(&socket, EngineKind::Docker).await
     }
 
-    /// Connects to the engine of this kind that listens on `socket`.
+    /// Connects to the engine of this kind that listens at `socket`.
     ///
     /// # Errors
     /// Nobody answers there.
-    pub async fn connect_to(socket: &Path, kind: EngineKind) -> Result<Self, EngineError> {
+    pub async fn connect_to(socket: &EngineAddress, kind: EngineKind) -> Result<Self, EngineError> {
         let pid = socket::probe(socket)?;
-        let call =
-            |source| EngineError::Call { action: format!("asking {} for its version", socket.display()), source };
-        let api =
-            bollard::Docker::connect_with_unix(&socket.to_string_lossy(), CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION)
-                .map_err(call)?;
+        let call = |source| EngineError::Call { action: format!("asking {socket} for its version"), source };
+        let api = client(socket).map_err(call)?;
         let api = api.negotiate_version().await.map_err(call)?;
         let version = api.version().await.map_err(call)?;
         let info = EngineInfo {
             kind: kind.word().into(),
-            address: format!("unix://{}", socket.display()),
+            address: socket.to_string(),
             version: version.version.unwrap_or_else(|| "unknown".into()),
             api_version: api.client_version().to_string(),
             pid,
         };
-        Ok(Self { api, socket: socket.to_owned(), kind, info })
+        Ok(Self { api, socket: socket.clone(), kind, info })
     }
 
     /// What it is.
@@ -102,7 +100,7 @@ impl Docker {
 
     /// Where it listens.
     #[must_use]
-    pub fn socket(&self) -> &Path {
+    pub fn socket(&self) -> &EngineAddress {
         &self.socket
     }
 
@@ -297,6 +295,20 @@ impl Docker {
             .try_collect::<()>()
             .await?;
         Ok(ids.len())
+    }
+}
+
+/// bollard's client of an engine, of the newest version that bollard knows.
+///
+/// # Errors
+/// bollard does not take the address.
+pub fn client(address: &EngineAddress) -> Result<bollard::Docker, ApiError> {
+    let version = bollard::API_DEFAULT_VERSION;
+    match address {
+        EngineAddress::Unix(path) => {
+            bollard::Docker::connect_with_unix(&path.to_string_lossy(), CALL_TIMEOUT_S, version)
+        }
+        EngineAddress::Tcp(_) => bollard::Docker::connect_with_http(&address.to_string(), CALL_TIMEOUT_S, version),
     }
 }
 

@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use leaksoak::engine::embedded::images::BUILT_IN;
 use leaksoak::engine::image::{Contents, REPOSITORY};
 use leaksoak::engine::socket;
+use leaksoak_strategies::docker_api::EngineAddress;
 use tempfile::TempDir;
 
 use crate::client::{Call, Client, Protocol};
@@ -115,7 +116,10 @@ pub(crate) struct Real {
 /// The real engine, or why there is none to compare with.
 pub(crate) fn real() -> Result<Real, String> {
     let held = Docker::take().ok_or("no Docker engine answers")?;
-    let socket = socket::path(std::env::var("DOCKER_HOST").ok().as_deref()).map_err(|error| error.to_string())?;
+    let address = socket::address(std::env::var("DOCKER_HOST").ok().as_deref(), None);
+    let EngineAddress::Unix(socket) = address.map_err(|error| error.to_string())? else {
+        return Err("the Docker engine is not on a Unix socket, which is what these conversations are over".to_owned());
+    };
     let engine = Engine::at("docker", &socket);
     if !engine.version.starts_with(RELEASE) {
         return Err(format!("the Docker engine here is {}, and what is compared is {RELEASE}x", engine.version));

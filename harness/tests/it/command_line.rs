@@ -57,10 +57,19 @@ fn an_engine_for_the_whole_network_is_refused() {
 }
 
 #[test]
-fn a_remote_engine_is_refused_with_a_way_to_reach_it() {
-    let output = leaksoak(&["run"]).env("DOCKER_HOST", "tcp://127.0.0.1:1").output().unwrap();
+fn a_remote_engine_that_cannot_be_spoken_to_is_refused_with_a_way_to_reach_it() {
+    for (host, tls) in [("ssh://me@there", ""), ("tcp://127.0.0.1:1", "1")] {
+        let output = leaksoak(&["run"]).env("DOCKER_HOST", host).env("DOCKER_TLS_VERIFY", tls).output().unwrap();
+        assert_eq!(output.status.code(), Some(5));
+        assert!(stderr(&output).contains("ssh -L"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_remote_engine_where_nobody_listens_is_named_with_what_to_look_at() {
+    let output = leaksoak(&["run", "--engine", "docker"]).env("DOCKER_HOST", "tcp://127.0.0.1:1").output().unwrap();
     assert_eq!(output.status.code(), Some(5));
-    assert!(stderr(&output).contains("ssh -L"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no engine at tcp://127.0.0.1:1: "), "{}", stderr(&output));
 }
 
 #[test]
@@ -134,7 +143,7 @@ fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
 
 /// The instructions of an arm whose run is over.
 const ARM: &str = r#"{"name":"hybrid","strategy":{"kind":"idle"},"engine":"unix:///nonexistent/d.sock","api_version":"1.41",
-"label":"leaksoak.run=x","sink_socket":"/nonexistent/sink.sock","own_socket":"/nonexistent/a.sock","state_dir":"/nonexistent",
+"labels":["leaksoak.run=x"],"sink_socket":"/nonexistent/sink.sock","own_socket":"/nonexistent/a.sock","state_dir":"/nonexistent",
 "nofile":64,"parent_pid":1,"cgroup_procs":[]}"#;
 
 const SOAK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results/soak-30m");

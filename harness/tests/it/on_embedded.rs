@@ -2,6 +2,8 @@
 //! real daemon.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -74,6 +76,34 @@ fn a_run_in_turns_that_is_interrupted_reports_the_turns_it_had() {
     assert!(verdict["partial"].as_str().unwrap().contains("turn of pooled: interrupted by SIGINT"), "{verdict}");
     assert!(verdict["notes"].to_string().contains("turn of naive: it was not begun"), "{}", verdict["notes"]);
     assert_eq!(fs::read_dir(place.out().join("turns")).unwrap().count(), 1);
+}
+
+#[test]
+fn an_engine_is_spoken_to_over_tcp_by_the_harness_and_by_its_arms() {
+    let place = Place::on("docker");
+    let socket = place.dir.path().join("engine.sock");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let mut engine = leaksoak(&["engine", "--socket", socket.to_str().unwrap(), "--tcp", &address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It says so when it serves.
+    let mut ready = String::new();
+    BufReader::new(engine.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let host = format!("tcp://{address}");
+    let run = place.run(&["--duration", "4s", "--arm", "pooled", "--arm", "hybrid"]).env("DOCKER_HOST", &host).output();
+    let ended = kill_process(pid(&engine), Signal::TERM).map(|()| engine.wait());
+    let output = run.unwrap();
+    assert!(ended.unwrap().unwrap().success(), "{ready}");
+    assert_eq!(output.status.code(), Some(0), "{ready}{}", stderr(&output));
+    let info = json(&place.out().join("run.json"));
+    assert_eq!(info["engine"]["address"], host);
+    assert!(info["engine"]["pid"].is_null(), "whose process it is, TCP does not tell: {}", info["engine"]);
+    for arm in json(&place.out().join("ledger.json"))["arms"].as_array().unwrap() {
+        assert_eq!((&arm["total"]["lost"], &arm["total"]["duplicated"]), (&0.into(), &0.into()), "{arm}");
+        assert!(arm["total"]["delivered"].as_u64().unwrap() > 100, "{arm}");
+    }
 }
 
 #[test]
