@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -45,6 +46,23 @@ pub struct Sink {
 struct Served {
     book: Mutex<Book>,
     faults: Faults,
+    connections: AtomicU64,
+}
+
+/// One connection that an arm holds, for as long as this lives.
+struct Held(Arc<Served>);
+
+impl Held {
+    fn one_more(served: Arc<Served>) -> Self {
+        served.connections.fetch_add(1, Ordering::Relaxed);
+        Self(served)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Sink {
@@ -55,7 +73,8 @@ impl Sink {
     /// The socket cannot be bound.
     pub fn serve(path: &Path, book: Book, faults: &[SinkFault]) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
-        let served = Arc::new(Served { book: Mutex::new(book), faults: Faults::new(faults) });
+        let served =
+            Arc::new(Served { book: Mutex::new(book), faults: Faults::new(faults), connections: AtomicU64::new(0) });
         let mut task = JoinSet::new();
         task.spawn(serve(listener, path.to_owned(), Arc::clone(&served)));
         Ok(Self { served, _server: task })
@@ -69,6 +88,12 @@ impl Sink {
     /// From now on it does nothing wrong any more.
     pub fn behave(&self) {
         self.served.faults.end();
+    }
+
+    /// Connections that the arms hold. Each is a descriptor and a task of this process, and not of its making.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.served.connections.load(Ordering::Relaxed)
     }
 
     /// The ledger's books.
@@ -109,7 +134,7 @@ async fn accept(listener: UnixListener, served: &Arc<Served>) -> Infallible {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(served)));
+                    connections.spawn(connection(stream, Held::one_more(Arc::clone(served))));
                 }
                 // Out of descriptors: those who wait are served when others have gone.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
@@ -124,9 +149,9 @@ async fn accept(listener: UnixListener, served: &Arc<Served>) -> Infallible {
 #[error("cut, as the scenario wants it")]
 struct Cut;
 
-async fn connection(stream: UnixStream, served: Arc<Served>) {
+async fn connection(stream: UnixStream, held: Held) {
     let service = service_fn(|request| {
-        let served = Arc::clone(&served);
+        let served = Arc::clone(&held.0);
         async move { answer(request, &served).await }
     });
     // An arm that breaks off in mid-request is that arm's affair: what was not answered was not counted.
@@ -250,6 +275,23 @@ mod tests {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn connections_are_counted_for_as_long_as_they_are_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sink.sock");
+        let sink = Sink::serve(&path, Book::new(&["a".into()], &[], None), &[]).unwrap();
+        let held = UnixStream::connect(&path).await.unwrap();
+        // Taken in order: the one before is counted by then.
+        post(&path).await.unwrap();
+        while sink.connections() != 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        while sink.connections() != 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -16,9 +16,10 @@ pub struct Entry {
 /// Every built-in scenario, the shortest first.
 #[must_use]
 pub fn entries() -> &'static [Entry] {
-    static ENTRIES: LazyLock<[Entry; 8]> = LazyLock::new(|| {
+    static ENTRIES: LazyLock<[Entry; 9]> = LazyLock::new(|| {
         [
             entry("smoke", include_str!("../catalog/smoke.toml")),
+            entry("mistakes", include_str!("../catalog/mistakes.toml")),
             entry("throughput", include_str!("../catalog/throughput.toml")),
             entry("rotation", include_str!("../catalog/rotation.toml")),
             entry("sink-outage", include_str!("../catalog/sink-outage.toml")),

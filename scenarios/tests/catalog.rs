@@ -31,7 +31,9 @@ fn every_scenario_has_a_control_that_leaks_and_holds_the_others_to_the_mission()
         let needs_none = scenario.container_count() >= 1_000 || !scenario.engine_faults.is_empty();
         assert!(has_control || needs_none, "{}", scenario.name);
         // A sink that refuses lines for good loses them to every arm, until somebody replays the dead letters.
-        let refuses = scenario.sink.faults.iter().any(|fault| matches!(fault.kind, SinkFaultKind::Refuse { .. }));
+        let waits = scenario.delivery.batch_wait.as_duration();
+        let refuses = scenario.sink.faults.iter().any(|fault| matches!(fault.kind, SinkFaultKind::Refuse { .. }))
+            || scenario.sink.refuse_older_than.is_some_and(|age| age.as_duration() < waits);
         let loss_pct = if refuses { scenario.criteria.loss_pct } else { Criteria::default().loss_pct };
         assert_eq!(scenario.criteria, Criteria { loss_pct, ..Criteria::default() }, "{}", scenario.name);
     }

@@ -68,16 +68,16 @@ fn a_scenario_that_cannot_be_found_is_told_with_what_there_is() {
     insta::assert_snapshot!(all(["smok", "nightly", "churn", "./no-such.toml", "/", "mine.toml/x"].map(said)), @r##"
 no scenario is called `smok`
   did you mean `smoke`?
-  built in: smoke, throughput, rotation, sink-outage, engine-faults, thousand, soak-30m, nightly-48h
+  built in: smoke, mistakes, throughput, rotation, sink-outage, engine-faults, thousand, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./smok.toml`
 
 no scenario is called `nightly`
   did you mean `nightly-48h`?
-  built in: smoke, throughput, rotation, sink-outage, engine-faults, thousand, soak-30m, nightly-48h
+  built in: smoke, mistakes, throughput, rotation, sink-outage, engine-faults, thousand, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./nightly.toml`
 
 no scenario is called `churn`
-  built in: smoke, throughput, rotation, sink-outage, engine-faults, thousand, soak-30m, nightly-48h
+  built in: smoke, mistakes, throughput, rotation, sink-outage, engine-faults, thousand, soak-30m, nightly-48h
   a file of your own is given by its path, such as `./churn.toml`
 
 cannot read the scenario ./no-such.toml: No such file or directory (os error 2)

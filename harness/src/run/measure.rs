@@ -19,6 +19,7 @@ use crate::clock::{Grid, unix_ms};
 use crate::event::RunEvent;
 use crate::sampler::process::Depth;
 use crate::sampler::{ENGINE, HARNESS};
+use crate::sink::Sink;
 
 impl Running<'_> {
     /// Ticks until the lifecycle says that it is over.
@@ -78,6 +79,7 @@ impl Running<'_> {
         for sample in &mut samples {
             if sample.subject == HARNESS {
                 sample.tasks = Some(tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64);
+                sample.connections = self.sink.as_ref().map(Sink::connections);
             }
             if let Some(probe) = self.engine_probe.as_ref().filter(|_| sample.subject == ENGINE) {
                 board::enter_self_counts(sample, probe.take());

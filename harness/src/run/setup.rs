@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use leaksoak_reports::record::events::{Event, Phase};
 
 use super::engine_probe::EngineProbe;
@@ -139,6 +139,10 @@ impl Running<'_> {
                     waiting.remove(&arm);
                 }
             }
+        }
+        // An arm that answers has been started: what has not been heard of yet would count as a late start.
+        while let Some(Some(news)) = next_news(&mut self.supervisors).now_or_never() {
+            self.on_news(news);
         }
         for arm in waiting {
             self.warn(format!(

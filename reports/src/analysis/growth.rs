@@ -66,6 +66,8 @@ pub struct Window<'a> {
     excluded: Vec<Excluded>,
     /// When what is monitored became more.
     stages_s: Vec<f64>,
+    /// Connections that it holds for others are not counted.
+    without_connections: bool,
 }
 
 impl<'a> Window<'a> {
@@ -109,7 +111,20 @@ impl<'a> Window<'a> {
             .iter()
             .filter(|sample| sample.subject == subject && (start_s..=to_s).contains(&sample.elapsed_s))
             .partition(|sample| sample.elapsed_s <= from_s);
-        Self { before, steady, excluded: timeline.excluded(), stages_s: timeline.stages_s.clone() }
+        Self {
+            before,
+            steady,
+            excluded: timeline.excluded(),
+            stages_s: timeline.stages_s.clone(),
+            without_connections: false,
+        }
+    }
+
+    /// The same of the harness, whose sink holds a descriptor and a task for each connection of an arm: without those. What an
+    /// arm leaks is the arm's.
+    #[must_use]
+    pub fn without_connections(self) -> Self {
+        Self { without_connections: true, ..self }
     }
 
     /// The same, up to `until_s` only.
@@ -128,8 +143,13 @@ impl<'a> Window<'a> {
 
     /// The known values of a metric: of warm-up, and judged.
     fn known(&self, metric: Metric) -> [Vec<(f64, f64)>; 2] {
+        let others = |sample: &Sample| match metric {
+            Metric::Fds | Metric::Tasks if self.without_connections => sample.connections.unwrap_or(0) as f64,
+            _ => 0.0,
+        };
         let known = |samples: &[&Sample]| {
-            samples.iter().filter_map(|sample| Some((sample.elapsed_s, metric.of(sample)?))).collect()
+            let known = |sample: &&Sample| Some((sample.elapsed_s, metric.of(sample)? - others(sample)));
+            samples.iter().filter_map(known).collect()
         };
         [known(&self.before), known(&self.steady)]
     }

@@ -98,7 +98,7 @@ pub(super) fn growths(criteria: &[CriterionResult]) -> Vec<(Metric, Growth)> {
 }
 
 fn harness(turn: &Turn<'_>) -> Vec<CriterionResult> {
-    let window = Window::of_subject(turn.recording, &turn.timeline, "harness");
+    let window = Window::of_subject(turn.recording, &turn.timeline, "harness").without_connections();
     GrowthRule::all(turn.recording.info.scenario.criteria)
         .into_iter()
         // What the harness does not have, or was killed before it could count, is not held against the arms.

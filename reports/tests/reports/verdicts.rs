@@ -245,6 +245,19 @@ fn a_harness_that_leaks_makes_the_run_invalid() {
 }
 
 #[test]
+fn connections_that_an_arm_leaks_at_the_sink_are_not_the_harness_s_leak() {
+    let plan = Plan { harness_fds: |time| 25.0 + (time / 6.0).floor(), ..SMOKE };
+    let mut recording = plan.record(&[pooled(), naive()]);
+    for sample in recording.samples.iter_mut().filter(|sample| sample.subject == "harness") {
+        sample.connections = sample.fds.map(|fds| fds - 20);
+        sample.tasks = sample.connections.map(|connections| connections + 9);
+    }
+    let verdict = judge(&recording);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{:?}", verdict.reasons);
+    assert_eq!(verdict.turns[0].harness[0].growth.as_ref().unwrap().last, Some(20.0));
+}
+
+#[test]
 fn an_interrupted_run_is_a_part_and_does_not_pass() {
     let plan = Plan { interrupted_s: Some(40.0), ..SMOKE };
     let verdict = judge(&plan.record(&[pooled(), naive()]));
