@@ -170,6 +170,7 @@ impl Monitor {
         let settled = load_offsets(context)?;
         Ok(Self {
             context: context.clone(),
+            watcher: Watcher::new(!settings.coalesce.is_zero()),
             settings,
             output: Output {
                 delivery: context.delivery.clone(),
@@ -178,7 +179,6 @@ impl Monitor {
                 settled: context.delivery.acknowledges().then(|| settled.clone()),
             },
             logs: HashMap::new(),
-            watcher: Watcher::new(),
             settled,
             buffer: vec![0; BUFFER_BYTES].into(),
         })

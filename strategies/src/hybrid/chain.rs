@@ -9,6 +9,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// Rotations that may come between two looks before the matter is left for later.
@@ -109,6 +111,17 @@ fn numbered(live: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
+/// Opens a file so that reading it does not change its time of access: that would write its inode at every read, since it is
+/// written to meanwhile. Only its owner and root may; others read it in the ordinary way.
+fn open_unmarked(path: &Path) -> io::Result<File> {
+    let unmarked = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOATIME, Mode::empty());
+    match unmarked {
+        Ok(file) => Ok(file.into()),
+        Err(Errno::PERM) => File::open(path),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn identity_at(path: &Path) -> io::Result<Option<Identity>> {
     match std::fs::metadata(path) {
         Ok(metadata) => Ok(Some(Identity::of(&metadata))),
@@ -118,7 +131,7 @@ fn identity_at(path: &Path) -> io::Result<Option<Identity>> {
 }
 
 fn open(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
+    match open_unmarked(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -115,7 +115,9 @@ impl Tail {
             let begin = open.read_to;
             open.has_read(&buffer[..count]);
             self.deliver(begin, &buffer[..count], output).await;
-            return Ok(Advance::More);
+            // Less than there was room for is all that there was: what is written from now on is told of.
+            let at_end = count < buffer.len() && !self.check_names;
+            return Ok(if at_end { Advance::AtEnd } else { Advance::More });
         }
         if self.check_names { self.at_end(&output.metrics) } else { Ok(Advance::AtEnd) }
     }

@@ -4,14 +4,19 @@
 //! inotify instances of a user is limited (`fs.inotify.max_user_instances`, 128 by default, shared with dockerd when that
 //! runs as the same user); the number of watches likewise. When either is used up, all logs are looked at every
 //! [`POLL_EVERY`] instead, and the arm's log says so.
+//!
+//! With coalescing, the instance is registered with the reactor only while it is waited for. One that is registered wakes
+//! the thread for every line that anybody prints, whether or not it is time to look: that costs many times the line.
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _};
-use inotify::{EventMask, EventOwned, EventStream, Inotify, WatchDescriptor, WatchMask};
+use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often logs are looked at without inotify.
@@ -20,8 +25,8 @@ pub(super) const POLL_EVERY: Duration = Duration::from_millis(250);
 /// A few hundred events; what does not fit stays in the kernel's queue.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// Changes told of before whoever is told may act on them.
-const MOST_AT_ONCE: usize = 256;
+/// Buffers read before whoever is told may act on them.
+const MOST_AT_ONCE: usize = 16;
 
 /// What is known of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,16 +43,20 @@ pub(super) enum Watcher {
 }
 
 pub(super) struct Watches {
-    events: EventStream<Vec<u8>>,
-    descriptors: inotify::Watches,
+    inotify: Inotify,
+    /// The same instance, for the reactor.
+    fd: Arc<OwnedFd>,
+    registered: Option<AsyncFd<Arc<OwnedFd>>>,
+    coalesced: bool,
+    buffer: Vec<u8>,
     by_descriptor: HashMap<WatchDescriptor, String>,
     by_container: HashMap<String, WatchDescriptor>,
 }
 
 impl Watcher {
-    /// A watcher that watches nothing yet.
-    pub(super) fn new() -> Self {
-        Watches::new().map_or_else(|error| Self::clock_because("no inotify instance", &error), Self::Inotify)
+    /// A watcher that watches nothing yet. `coalesced`: it is not waited for all the time.
+    pub(super) fn new(coalesced: bool) -> Self {
+        Watches::new(coalesced).map_or_else(|error| Self::clock_because("no inotify instance", &error), Self::Inotify)
     }
 
     /// Watches the directory of a container's log, until [`Watcher::forget`].
@@ -96,11 +105,14 @@ impl Watcher {
 }
 
 impl Watches {
-    fn new() -> io::Result<Self> {
+    fn new(coalesced: bool) -> io::Result<Self> {
         let inotify = Inotify::init()?;
         Ok(Self {
-            descriptors: inotify.watches(),
-            events: inotify.into_event_stream(vec![0; BUFFER_BYTES])?,
+            fd: Arc::new(inotify.as_fd().try_clone_to_owned()?),
+            inotify,
+            registered: None,
+            coalesced,
+            buffer: vec![0; BUFFER_BYTES],
             by_descriptor: HashMap::new(),
             by_container: HashMap::new(),
         })
@@ -113,7 +125,7 @@ impl Watches {
             | WatchMask::MOVED_FROM
             | WatchMask::MOVED_TO
             | WatchMask::ONLYDIR;
-        let descriptor = self.descriptors.add(directory, mask)?;
+        let descriptor = self.inotify.watches().add(directory, mask)?;
         self.by_descriptor.insert(descriptor.clone(), container.to_owned());
         self.by_container.insert(container.to_owned(), descriptor);
         Ok(())
@@ -123,38 +135,58 @@ impl Watches {
         if let Some(descriptor) = self.by_container.remove(container) {
             self.by_descriptor.remove(&descriptor);
             // The kernel has removed it already when the directory is gone.
-            let _ = self.descriptors.remove(descriptor);
+            let _ = self.inotify.watches().remove(descriptor);
         }
     }
 
     async fn changed(&mut self, tell: &mut impl FnMut(Option<&str>, Change)) -> io::Result<()> {
-        let mut next = self.events.next().await;
-        for _ in 0..MOST_AT_ONCE {
-            match next {
-                Some(event) => self.tell(&event?, tell),
-                None => return Err(io::ErrorKind::UnexpectedEof.into()),
-            }
-            next = match self.events.next().now_or_never() {
-                Some(next) => next,
-                None => break,
-            };
+        while !self.read(tell)? {
+            // What comes from here on makes it ready again, and is not missed.
+            self.registered()?.readable().await?.clear_ready();
+        }
+        if self.coalesced {
+            self.registered = None;
         }
         Ok(())
     }
 
-    fn tell(&self, event: &EventOwned, tell: &mut impl FnMut(Option<&str>, Change)) {
-        if event.mask.contains(EventMask::Q_OVERFLOW) {
-            tell(None, Change::Names);
-        } else if let Some(container) = self.by_descriptor.get(&event.wd) {
-            let written = event.mask == EventMask::MODIFY;
-            tell(Some(container), if written { Change::Written } else { Change::Names });
+    /// Tells what is there; false: nothing.
+    fn read(&mut self, tell: &mut impl FnMut(Option<&str>, Change)) -> io::Result<bool> {
+        let mut any = false;
+        for _ in 0..MOST_AT_ONCE {
+            let events = match self.inotify.read_events(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                events => events?,
+            };
+            for event in events {
+                any = true;
+                if event.mask.contains(EventMask::Q_OVERFLOW) {
+                    tell(None, Change::Names);
+                } else if let Some(container) = self.by_descriptor.get(&event.wd) {
+                    let written = event.mask == EventMask::MODIFY;
+                    tell(Some(container), if written { Change::Written } else { Change::Names });
+                }
+            }
         }
+        Ok(any)
+    }
+
+    #[expect(
+        deprecated,
+        reason = "`AsyncFd::new` is unsound for handles that may be closed beneath it, which an `Arc<OwnedFd>` cannot be; its successor is unsafe"
+    )]
+    fn registered(&mut self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
+        Ok(match &mut self.registered {
+            Some(registered) => registered,
+            none => none.insert(AsyncFd::new(Arc::clone(&self.fd))?),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
     use std::io::Write as _;
 
     async fn next(watcher: &mut Watcher) -> Vec<(Option<String>, Change)> {
@@ -168,7 +200,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let mut file = std::fs::File::create(&path).unwrap();
-        let mut watcher = Watcher::new();
+        let mut watcher = Watcher::new(false);
         watcher.watch("a", dir.path());
         file.write_all(b"x").unwrap();
         assert_eq!(next(&mut watcher).await, [(Some("a".to_owned()), Change::Written)]);
@@ -179,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_forgotten_is_not_told_of() {
         let [one, two] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let mut watcher = Watcher::new();
+        let mut watcher = Watcher::new(false);
         watcher.watch("one", one.path());
         watcher.watch("two", two.path());
         watcher.forget("one");
@@ -191,6 +223,29 @@ mod tests {
             told = next(&mut watcher).await;
         }
         assert!(told.iter().all(|(container, _)| container.as_deref() == Some("two")) && !told.is_empty(), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn with_coalescing_nobody_is_woken_between_two_looks_and_nothing_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watcher = Watcher::new(true);
+        watcher.watch("a", dir.path());
+        let registered = |asked: &Watcher| match asked {
+            Watcher::Inotify(inotify) => inotify.registered.is_some(),
+            Watcher::Clock(_) => panic!("no inotify here"),
+        };
+        let mut file = std::fs::File::create(dir.path().join("log")).unwrap();
+        next(&mut watcher).await;
+        for _ in 0..3 {
+            assert!(!registered(&watcher));
+            file.write_all(b"x").unwrap();
+            assert_eq!(next(&mut watcher).await, [(Some("a".to_owned()), Change::Written)]);
+        }
+        assert!(next(&mut watcher).now_or_never().is_none(), "nothing was written");
+        assert!(registered(&watcher), "it is waited for");
+        file.write_all(b"x").unwrap();
+        assert_eq!(next(&mut watcher).await, [(Some("a".to_owned()), Change::Written)]);
+        assert!(!registered(&watcher));
     }
 
     #[tokio::test(start_paused = true)]
