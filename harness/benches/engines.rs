@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use leaksoak::engine::embedded::process::EngineProcess;
 use leaksoak::engine::image::{Contents, REPOSITORY};
-use leaksoak::engine::{LABEL_RUN, socket};
+use leaksoak::engine::{LABEL_RUN, address};
 use leaksoak::owner::RunId;
 use leaksoak_strategies::docker_api::EngineAddress;
 use serde_json::{Value, json};
@@ -49,8 +49,8 @@ fn measure_in(scratch: &Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let embedded = runtime.block_on(EngineProcess::start(scratch))?;
     let mut engines = vec![Engine::at("embedded", embedded.socket().to_owned())?];
-    let docker = socket::address(std::env::var("DOCKER_HOST").ok().as_deref(), None);
-    match docker.map(|address| (socket::probe(&address).is_ok(), address)) {
+    let docker = address::address(std::env::var("DOCKER_HOST").ok().as_deref(), None);
+    match docker.map(|address| (address::probe(&address).is_ok(), address)) {
         Ok((true, EngineAddress::Unix(path))) => engines.push(Engine::at("docker", path)?),
         _ => println!("no Docker engine answers on a Unix socket: the embedded one alone"),
     }
@@ -108,7 +108,7 @@ struct Engine {
 
 impl Engine {
     fn at(name: &'static str, socket: PathBuf) -> Result<Self, Failure> {
-        let pid = socket::probe(&EngineAddress::Unix(socket.clone()))?
+        let pid = address::probe(&EngineAddress::Unix(socket.clone()))?
             .ok_or("the engine's process is not on this machine: its CPU cannot be read")?;
         let run = RunId::of_this_process()?.to_string();
         Ok(Self { name, socket, pid, run, containers: Vec::new(), rounds: Vec::new() })

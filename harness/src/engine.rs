@@ -10,11 +10,11 @@ use leaksoak_scenarios::{Load, LogRotation};
 
 use crate::owner::RunId;
 
+pub mod address;
 pub mod choice;
 pub mod docker;
 pub mod embedded;
 pub mod image;
-pub mod socket;
 
 /// Label that carries the run's id. What lacks it is never touched.
 pub const LABEL_RUN: &str = "leaksoak.run";

@@ -49,7 +49,7 @@ pub struct ArmPlan {
 #[derive(Debug, Clone, Copy)]
 pub struct EngineFacts<'a> {
     /// Where it listens.
-    pub socket: &'a EngineAddress,
+    pub address: &'a EngineAddress,
     /// The negotiated version.
     pub api_version: &'a str,
 }
@@ -73,7 +73,7 @@ impl Plan {
                     name: arm.name.clone(),
                     strategy: arm.strategy.clone(),
                     delivery: scenario.delivery,
-                    engine: engine.socket.clone(),
+                    engine: engine.address.clone(),
                     api_version: engine.api_version.to_owned(),
                     labels: vec![format!("{LABEL_RUN}={run}")],
                     sink_socket: scratch.join("sink.sock"),
@@ -134,8 +134,8 @@ mod tests {
 
     fn plan() -> Plan {
         let scenario = load("soak-30m", &Overrides::default()).unwrap();
-        let socket = EngineAddress::Unix("/run/docker.sock".into());
-        let engine = EngineFacts { socket: &socket, api_version: "1.41" };
+        let address = EngineAddress::Unix("/run/docker.sock".into());
+        let engine = EngineFacts { address: &address, api_version: "1.41" };
         Plan::new(RunId::of_this_process().unwrap(), scenario, "/runs/x".into(), engine)
     }
 

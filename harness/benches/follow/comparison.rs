@@ -189,5 +189,5 @@ async fn remove_image(docker: &Docker) -> Outcome<()> {
 }
 
 pub(crate) async fn api(docker: &Docker) -> Outcome<bollard::Docker> {
-    Ok(client(docker.socket())?.negotiate_version().await?)
+    Ok(client(docker.address())?.negotiate_version().await?)
 }

@@ -134,7 +134,7 @@ impl Arm {
             name: self.contender.name(),
             strategy: Kind::Pooled { rotate_every: ROTATE_EVERY, coalesce: self.coalesce, http: Http::Auto },
             delivery: leaksoak_scenarios::Delivery::default(),
-            engine: docker.socket().clone(),
+            engine: docker.address().clone(),
             api_version: docker.info().api_version.clone(),
             labels: vec![format!("{LABEL_RUN}={}", self.run)],
             sink_socket: self.scratch.join("sink.sock"),

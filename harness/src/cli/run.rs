@@ -99,7 +99,7 @@ struct Course {
 impl Course {
     /// Runs the scenario of `info`, its arms side by side.
     async fn at_once(&mut self, run: RunId, info: RunInfo, directory: &Path) -> Result<Ending, Failure> {
-        let facts = EngineFacts { socket: self.surroundings.engine.socket(), api_version: &info.engine.api_version };
+        let facts = EngineFacts { address: self.surroundings.engine.address(), api_version: &info.engine.api_version };
         let plan = Plan::new(run, info.scenario.clone(), directory.to_owned(), facts);
         let existed = directory.exists();
         let writer = RunWriter::create(directory, &info).map_err(|error| not_begun(error, directory, existed))?;

@@ -19,8 +19,8 @@ use leaksoak_reports::record::run_info::EngineInfo;
 use leaksoak_strategies::docker_api::EngineAddress;
 
 use super::{
-    Container, ContainerSpec, EngineError, EngineEvent, EngineKind, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN,
-    container_name, socket,
+    Container, ContainerSpec, EngineError, EngineEvent, EngineKind, LABEL_CONTAINER, LABEL_MACHINE, LABEL_RUN, address,
+    container_name,
 };
 use crate::owner::{RunId, machine};
 use crate::workload::line;
@@ -56,7 +56,7 @@ pub struct SelfCounts {
 #[derive(Debug, Clone)]
 pub struct Docker {
     api: bollard::Docker,
-    socket: EngineAddress,
+    address: EngineAddress,
     kind: EngineKind,
     info: EngineInfo,
 }
@@ -68,28 +68,28 @@ impl Docker {
     /// Nobody answers there.
     pub async fn connect() -> Result<Self, EngineError> {
         let variable = |name| std::env::var(name).ok();
-        let socket = socket::address(variable("DOCKER_HOST").as_deref(), variable("DOCKER_TLS_VERIFY").as_deref())?;
-        Self::connect_to(&socket, EngineKind::Docker).await
+        let address = address::address(variable("DOCKER_HOST").as_deref(), variable("DOCKER_TLS_VERIFY").as_deref())?;
+        Self::connect_to(&address, EngineKind::Docker).await
     }
 
-    /// Connects to the engine of this kind that listens at `socket`.
+    /// Connects to the engine of this kind that listens at `address`.
     ///
     /// # Errors
     /// Nobody answers there.
-    pub async fn connect_to(socket: &EngineAddress, kind: EngineKind) -> Result<Self, EngineError> {
-        let pid = socket::probe(socket)?;
-        let call = |source| EngineError::Call { action: format!("asking {socket} for its version"), source };
-        let api = client(socket).map_err(call)?;
+    pub async fn connect_to(address: &EngineAddress, kind: EngineKind) -> Result<Self, EngineError> {
+        let pid = address::probe(address)?;
+        let call = |source| EngineError::Call { action: format!("asking {address} for its version"), source };
+        let api = client(address).map_err(call)?;
         let api = api.negotiate_version().await.map_err(call)?;
         let version = api.version().await.map_err(call)?;
         let info = EngineInfo {
             kind: kind.word().into(),
-            address: socket.to_string(),
+            address: address.to_string(),
             version: version.version.unwrap_or_else(|| "unknown".into()),
             api_version: api.client_version().to_string(),
             pid,
         };
-        Ok(Self { api, socket: socket.clone(), kind, info })
+        Ok(Self { api, address: address.clone(), kind, info })
     }
 
     /// What it is.
@@ -100,8 +100,8 @@ impl Docker {
 
     /// Where it listens.
     #[must_use]
-    pub fn socket(&self) -> &EngineAddress {
-        &self.socket
+    pub fn address(&self) -> &EngineAddress {
+        &self.address
     }
 
     /// Whether it answers.

@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use leaksoak::engine::address;
 use leaksoak::engine::embedded::images::BUILT_IN;
 use leaksoak::engine::image::{Contents, REPOSITORY};
-use leaksoak::engine::socket;
 use leaksoak_strategies::docker_api::EngineAddress;
 use tempfile::TempDir;
 
@@ -116,7 +116,7 @@ pub(crate) struct Real {
 /// The real engine, or why there is none to compare with.
 pub(crate) fn real() -> Result<Real, String> {
     let held = Docker::take().ok_or("no Docker engine answers")?;
-    let address = socket::address(std::env::var("DOCKER_HOST").ok().as_deref(), None);
+    let address = address::address(std::env::var("DOCKER_HOST").ok().as_deref(), None);
     let EngineAddress::Unix(socket) = address.map_err(|error| error.to_string())? else {
         return Err("the Docker engine is not on a Unix socket, which is what these conversations are over".to_owned());
     };
