@@ -16,6 +16,8 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::delivery::Backoff;
 use crate::docker_api::timestamp::Timestamp;
 use crate::docker_api::{Engine, EngineError};
@@ -80,6 +82,7 @@ impl Follower {
         loop {
             match self.open(Reach::default()).await {
                 Ok(reader) => {
+                    let (opened, got_to) = (Instant::now(), self.captured.progress.newest());
                     let mut stream = ManagedStream::start(reader);
                     let Some(end) = self.follow(&mut stream, &mut rotate, &mut shutdown).await else {
                         stream.drain().await;
@@ -87,6 +90,10 @@ impl Follower {
                     };
                     if let Next::Finished = self.after(end).await {
                         return;
+                    }
+                    // It was of use: that it broke is no reason to wait longer than after the first that did.
+                    if opened.elapsed() >= BACKOFF.1 || self.captured.progress.newest() != got_to {
+                        backoff.reset();
                     }
                 }
                 Err(error) if error.is_not_found() && self.is_gone().await => return,
