@@ -114,8 +114,15 @@ fn parse(input: impl Read, path: &Path, columns: &Columns<'_>) -> Result<SeriesF
         return Err(wrong(None, "the file is empty; it takes a header and rows".to_owned()));
     }
     let place = |wanted: &str, flag: &str| {
-        let at = names.iter().position(|name| name == wanted);
-        at.ok_or_else(|| wrong(Some(1), missing(wanted, flag, &names)))
+        let mut there = names.iter().enumerate().filter(|(_, name)| *name == wanted);
+        match (there.next(), there.next()) {
+            (Some((at, _)), None) => Ok(at),
+            (Some(_), Some(_)) => {
+                let twice = format!("{flag}: there are two columns `{}`; give one of them another name", short(wanted));
+                Err(wrong(Some(1), twice))
+            }
+            (None, _) => Err(wrong(Some(1), missing(wanted, flag, &names))),
+        }
     };
     let time_at = place(columns.time, "--time")?;
     let value_at = columns.values.iter().map(|name| place(name, "--value")).collect::<Result<Vec<_>, _>>()?;
@@ -177,6 +184,9 @@ fn parse(input: impl Read, path: &Path, columns: &Columns<'_>) -> Result<SeriesF
     Ok(SeriesFile { series: series.collect(), notes })
 }
 
+/// The year 5138, or 1973 in milliseconds.
+const TOO_FAR_S: f64 = 1e11;
+
 /// The time of a cell in seconds, or what is wrong with it.
 fn seconds(text: &str, unit: TimeUnit) -> Result<f64, String> {
     let number = || {
@@ -184,7 +194,16 @@ fn seconds(text: &str, unit: TimeUnit) -> Result<f64, String> {
         number.ok_or_else(|| format!("is \"{}\", not a time in numbers; see --time-unit", short(text)))
     };
     match unit {
-        TimeUnit::Seconds => number(),
+        TimeUnit::Seconds => number().and_then(|seconds| {
+            let far = seconds.abs() >= TOO_FAR_S;
+            let hint = || {
+                format!(
+                    "is {}, which as seconds since 1970 lies thousands of years away: is it --time-unit ms?",
+                    short(text)
+                )
+            };
+            if far { Err(hint()) } else { Ok(seconds) }
+        }),
         TimeUnit::Milliseconds => number().map(|ms| ms / 1e3),
         TimeUnit::Iso => {
             let time = humantime::parse_rfc3339_weak(text).map_err(|error| {
@@ -238,7 +257,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_with_file_and_line() {
-        let cases: [(&[u8], TimeUnit); 10] = [
+        let cases: [(&[u8], TimeUnit); 12] = [
             (b"", TimeUnit::Seconds),
             (b"t,fds\n", TimeUnit::Seconds),
             (b"t,fd\n1,2\n", TimeUnit::Seconds),
@@ -249,6 +268,8 @@ mod tests {
             (b"t,fds\n1,2\n3\n", TimeUnit::Seconds),
             (b"t,fds\n1,\xff\n", TimeUnit::Seconds),
             (b"t,f\xff\n1,2\n", TimeUnit::Seconds),
+            (b"t,fds,fds\n1,2,3\n", TimeUnit::Seconds),
+            (b"t,fds\n1790000000000,2\n", TimeUnit::Seconds),
         ];
         let told: Vec<String> = cases.iter().map(|(text, unit)| parsed(text, *unit).unwrap_err()).collect();
         insta::assert_snapshot!(told.join("\n"));

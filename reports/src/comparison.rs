@@ -155,6 +155,9 @@ fn against(
             (Outcome::Invalid, format!("{} in {run} did not do its work: {}", arm.arm, why.join("; ")))
         })
         .collect();
+    if quantities.iter().all(|quantity| quantity.difference.is_none()) {
+        findings.push((Outcome::Inconclusive, format!("{}: nothing of it is known in both runs", after.arm)));
+    }
     for quantity in quantities {
         if is_regression(quantity, criteria, min_effect_pct) {
             let told = sentence(quantity, &format!("{} (B)", after.arm), &format!("{} (A)", after.arm));

@@ -12,7 +12,7 @@ pub mod record;
 pub mod render;
 mod report;
 pub mod verdict;
-mod words;
+pub mod words;
 
 pub use analysis::{RateTracker, Rates};
 pub use comparison::{RunComparison, compare_runs};

@@ -25,6 +25,7 @@ use crate::comparison::{self, ArmComparison};
 use crate::record::Recording;
 pub use control::Proof;
 pub use decide::{Decision, decide};
+pub use rules::is_used_up;
 pub use turn::{EngineGrowth, TurnVerdict};
 
 /// The answer, for a criterion, an arm, or a run.
@@ -282,7 +283,8 @@ fn in_turn(turn: &TurnVerdict, turns: &[TurnVerdict], words: String) -> String {
 /// What speaks against a PASS of the run, each with its weight.
 fn findings(arms: &[ArmVerdict], turns: &[TurnVerdict]) -> Vec<(Outcome, String)> {
     let mut findings = Vec::new();
-    for arm in arms {
+    let begun = |arm: &&ArmVerdict| turns.iter().any(|turn| turn.begun && turn.arms.contains(&arm.arm));
+    for arm in arms.iter().filter(begun) {
         if let Some(proof) = &arm.proof {
             findings.extend(proof.against_the_run().map(|(outcome, why)| (outcome, format!("{}: {why}", arm.arm))));
         } else {

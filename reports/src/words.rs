@@ -63,7 +63,8 @@ pub(crate) fn percent(value: f64) -> String {
 }
 
 /// A span of time: `45 s`, `7.5 min`, `57 h`, `12 d`.
-pub(crate) fn span(seconds: f64) -> String {
+#[must_use]
+pub fn span(seconds: f64) -> String {
     let (value, unit) = match seconds.abs() {
         size if size < 90.0 => (seconds, "s"),
         size if size < 90.0 * 60.0 => (seconds / 60.0, "min"),

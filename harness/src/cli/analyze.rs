@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use leaksoak_reports::Outcome;
 use leaksoak_reports::analysis::{Growth, Known};
-use leaksoak_reports::verdict::{Decision, decide};
+use leaksoak_reports::verdict::{Decision, decide, is_used_up};
+use leaksoak_reports::words::span;
 use leaksoak_scenarios::{GrowthBy, Span};
 use serde::Serialize;
 
@@ -41,8 +42,8 @@ pub(super) struct AnalyzeArgs {
     /// So much at the beginning is warm-up; its last sample is the baseline
     #[arg(long, value_name = "TIME", default_value = "0s")]
     warmup: Span,
-    /// Where growing ends, such as a limit of open files: says when it is reached
-    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
+    /// Where growing ends, such as a limit of open files: says when it is reached; having reached it is a FAIL
+    #[arg(long, value_name = "N", value_parser = ceiling, allow_negative_numbers = true)]
     ceiling: Option<f64>,
     /// Print the results as JSON
     #[arg(long)]
@@ -120,11 +121,12 @@ fn judged(series: &Series, args: &AnalyzeArgs) -> Judged {
     // The last sample of warm-up is the baseline.
     let baseline = series.points.iter().take_while(|(at_s, _)| *at_s <= warm_s).last();
     let from_s = baseline.or(series.points.first()).map_or(warm_s, |(at_s, _)| *at_s);
-    let growth = Growth::of(&series.points, from_s, &[]);
-    let known = Known {
-        share: series.points.len() as f64 / series.rows.max(1) as f64,
-        until: series.points.last().map_or(0.0, |(at_s, _)| part(*at_s, series)),
-    };
+    // From where it has used up what there is, it cannot grow: it is judged on the time before.
+    let used_up =
+        args.ceiling.and_then(|ceiling| series.points.iter().position(|(_, value)| is_used_up(*value, ceiling)));
+    let points = &series.points[..used_up.map_or(series.points.len(), |at| at + 1)];
+    let growth = Growth::of(points, from_s, &[]);
+    let known = Known::of(&series.points, series.rows, (series.start_s, series.end_s));
     let Decision { outcome, reason, more_min } = match &series.not_a_number {
         Some(place) => {
             let reason =
@@ -133,11 +135,18 @@ fn judged(series: &Series, args: &AnalyzeArgs) -> Judged {
         }
         None => decide(&growth, known, args.limit_per_min, GrowthBy::Steady),
     };
+    let (outcome, reason) = match used_up.zip(args.ceiling) {
+        Some((at, ceiling)) if series.not_a_number.is_none() => {
+            let after = span(series.points[at].0 - series.start_s);
+            (Outcome::Fail, format!("used up its ceiling of {ceiling} after {after}; until then: {reason}"))
+        }
+        _ => (outcome, reason),
+    };
     let steady = growth.steady;
     let exhaustion = args.ceiling.zip(growth.last).and_then(|(ceiling, last)| {
         let left = ceiling - last;
         let rising = steady.filter(|steady| steady.low > 0.0).map(|steady| (left / steady.per_min * 60.0).max(0.0));
-        if left <= 0.0 { Some(0.0) } else { rising }
+        if used_up.is_some() { Some(0.0) } else { rising }
     });
     Judged {
         value: series.name.clone(),
@@ -149,17 +158,11 @@ fn judged(series: &Series, args: &AnalyzeArgs) -> Judged {
         cumulative_rate_per_min: growth.cumulative_per_min,
         baseline: growth.baseline,
         last: growth.last,
-        samples: series.points.iter().filter(|(at_s, _)| *at_s >= from_s).count(),
+        samples: points.iter().filter(|(at_s, _)| *at_s >= from_s).count(),
         projected_exhaustion_s: exhaustion,
         more_minutes: more_min,
         reason,
     }
-}
-
-/// Where in the series a time lies, as a share.
-fn part(at_s: f64, series: &Series) -> f64 {
-    let length = series.end_s - series.start_s;
-    if length > 0.0 { (at_s - series.start_s) / length } else { 1.0 }
 }
 
 fn told(results: &Analysis, ceiling: Option<f64>) -> String {
@@ -168,7 +171,11 @@ fn told(results: &Analysis, ceiling: Option<f64>) -> String {
     for result in &results.results {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{} {}: {}", result.verdict.word(), result.value, result.reason);
-        let known = |value: Option<f64>| value.map_or("?".to_owned(), |value| format!("{value}"));
+        let known = |value: Option<f64>| match value {
+            None => "?".to_owned(),
+            Some(value) if value.abs() < 1e15 => format!("{value}"),
+            Some(value) => format!("{value:e}"),
+        };
         let rate = result.cumulative_rate_per_min.map_or("?".to_owned(), |rate| format!("{rate:.2}"));
         let _ = write!(
             text,
@@ -181,7 +188,10 @@ fn told(results: &Analysis, ceiling: Option<f64>) -> String {
             let _ = write!(text, ", {shape}");
         }
         if let Some((seconds, ceiling)) = result.projected_exhaustion_s.zip(ceiling) {
-            let _ = write!(text, "; {ceiling} in {:.1} h", seconds / 3600.0);
+            let _ = match seconds {
+                0.0 => write!(text, "; {ceiling} reached"),
+                _ => write!(text, "; {ceiling} in {}", span(seconds)),
+            };
         }
         text.push('\n');
     }
@@ -191,6 +201,10 @@ fn told(results: &Analysis, ceiling: Option<f64>) -> String {
 fn number(text: &str) -> Result<f64, String> {
     let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     number.ok_or_else(|| "it is a number, such as 1024".to_owned())
+}
+
+fn ceiling(text: &str) -> Result<f64, String> {
+    number(text).ok().filter(|ceiling| *ceiling > 0.0).ok_or_else(|| "it is a number above 0, such as 1024".to_owned())
 }
 
 fn limit(text: &str) -> Result<f64, String> {

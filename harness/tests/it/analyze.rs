@@ -56,3 +56,27 @@ fn a_column_that_is_not_there_is_told_with_the_nearest() {
     let said = stderr(&output);
     assert!(said.contains("fds.csv:1") && said.contains("did you mean `fds`?"), "{said}");
 }
+
+#[test]
+fn what_has_reached_its_ceiling_has_failed_at_whatever_rate() {
+    let filled = rows(|at_s| (50 + at_s * 2).min(1_024).to_string());
+    let output = analyzed(&filled, &["--ceiling", "1024"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("used up its ceiling of 1024 after 8 min") && said.contains("1024 reached"), "{said}");
+    let none = analyzed(&filled, &["--ceiling", "0"]);
+    assert_eq!((none.status.code(), stderr(&none).contains("above 0")), (Some(2), true), "{}", stderr(&none));
+}
+
+#[test]
+fn rows_that_are_not_there_are_as_little_known_as_empty_ones() {
+    let rows = (0..400).fold("elapsed_s,fds\n".to_owned(), |text, at_s| text + &format!("{at_s},50\n"));
+    let output = analyzed(&(rows + "1800,5000\n"), &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn values_too_large_for_an_interval_pass_nothing() {
+    let output = analyzed(&rows(|at_s| if at_s % 2 == 0 { "1e308" } else { "-1e308" }.to_owned()), &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stdout));
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::series::{Excluded, nth, ordered};
+use super::series::{Excluded, median, nth, ordered};
 use super::shape::{Aside, Shape, Shaped, shape};
 use super::stages::levelled;
 use super::trend::{Trend, check, trend_between};
@@ -50,6 +50,25 @@ pub struct Known {
 impl Known {
     /// Everything is known.
     pub const ALL: Self = Self { share: 1.0, until: 1.0 };
+    /// Of a series of `rows` rows over the time `from_s..to_s`, of which these points are known, in order of time.
+    ///
+    /// A row that is not there is as little known as one that is empty, so the time counts: a point speaks for ten times the usual
+    /// distance to the next one, at most.
+    #[must_use]
+    pub fn of(points: &[(f64, f64)], rows: usize, (from_s, to_s): (f64, f64)) -> Self {
+        let span_s = to_s - from_s;
+        if points.is_empty() || span_s <= 0.0 {
+            return Self { share: points.len() as f64 / rows.max(1) as f64, until: 1.0 };
+        }
+        let mut distances: Vec<f64> = points.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+        distances.retain(|distance| *distance > 0.0);
+        let most = if distances.is_empty() { 0.0 } else { 10.0 * median(&mut distances.clone()) };
+        let covered: f64 = distances.iter().map(|distance| distance.min(most)).sum();
+        let of_rows = points.len() as f64 / rows.max(1) as f64;
+        let until = (points[points.len() - 1].0 - from_s) / span_s;
+        Self { share: of_rows.min(covered / span_s), until }
+    }
+
     /// What is not known up to here has vanished.
     pub(crate) const ENOUGH_UNTIL: f64 = 0.9;
 }

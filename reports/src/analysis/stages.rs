@@ -1,11 +1,11 @@
 //! Changes of stage: an arm that is given more containers to monitor holds more, and that is no growth of its own.
 //!
 //! What a count rises by at a known time is taken out of it: what comes later is lowered by the difference between the neighbours on
-//! both sides, which are compared as they lie above the trend between changes. A leak goes on through every stage; a rollout alone is
-//! flat.
+//! both sides, each led to the change by the trend of its own stage. A leak goes on through every stage, faster where there is more
+//! to leak; a rollout alone is flat.
 
 use super::series::midmean;
-use super::trend::slope_between;
+use super::trend::slope;
 
 /// Samples on each side that are compared: enough for whole numbers to be known more exactly than they are told.
 const NEIGHBOURS: usize = 60;
@@ -13,23 +13,26 @@ const NEIGHBOURS: usize = 60;
 /// The same without what it rose by at the times `changes_s`. Points and changes are in order of time.
 pub(super) fn levelled(points: &[(f64, f64)], changes_s: &[f64]) -> Vec<(f64, f64)> {
     let mut levelled = points.to_vec();
-    let slope = slope_between(points, changes_s).unwrap_or(0.0);
-    let level = |near: &[(f64, f64)]| {
-        let mut above: Vec<f64> = near.iter().map(|(at_s, value)| value - slope * at_s).collect();
-        (!above.is_empty()).then(|| midmean(&mut above))
-    };
     let bounds: Vec<usize> =
         changes_s.iter().map(|change_s| points.partition_point(|(at_s, _)| at_s < change_s)).collect();
-    for (which, &at) in bounds.iter().enumerate() {
-        // Neighbours are of the same stage.
+    for (which, (&at, &change_s)) in bounds.iter().zip(changes_s).enumerate() {
         let first = if which == 0 { 0 } else { bounds[which - 1] };
         let end = bounds.get(which + 1).copied().unwrap_or(points.len());
-        let before = &points[first.max(at.saturating_sub(NEIGHBOURS))..at];
-        let after = &points[at..end.min(at + NEIGHBOURS)];
-        let Some((before, after)) = level(before).zip(level(after)) else { continue };
-        levelled[at..].iter_mut().for_each(|(_, value)| *value -= after - before);
+        let (before, after) = (&points[first..at], &points[at..end]);
+        let near = (&before[before.len().saturating_sub(NEIGHBOURS)..], &after[..after.len().min(NEIGHBOURS)]);
+        let levels = level_at(change_s, before, near.0).zip(level_at(change_s, after, near.1));
+        if let Some((before, after)) = levels {
+            levelled[at..].iter_mut().for_each(|(_, value)| *value -= after - before);
+        }
     }
     levelled
+}
+
+/// Where the trend of a stage leads at its end, or comes from at its beginning, by those of its points that are `near` it.
+fn level_at(at_s: f64, stage: &[(f64, f64)], near: &[(f64, f64)]) -> Option<f64> {
+    let slope = slope(stage).unwrap_or(0.0);
+    let mut led: Vec<f64> = near.iter().map(|(time_s, value)| value + slope * (at_s - time_s)).collect();
+    (!led.is_empty()).then(|| midmean(&mut led))
 }
 
 #[cfg(test)]
@@ -62,6 +65,36 @@ mod tests {
         let known = series(|time| time);
         assert_eq!(levelled(&known, &[-5.0, 0.0, 5_000.0]), known);
         assert_eq!(levelled(&[], &CHANGES_S), []);
+    }
+
+    #[test]
+    fn a_leak_that_grows_with_the_stages_has_no_steps_between_them() {
+        let rate = |time: f64| {
+            if time < 600.0 {
+                0.1
+            } else if time < 1_200.0 {
+                0.5
+            } else {
+                1.0
+            }
+        };
+        let leaked = |time: f64| {
+            let in_stage = |from: f64, to: f64| (time.min(to) - from).max(0.0) * rate(from);
+            in_stage(0.0, 600.0) + in_stage(600.0, 1_200.0) + in_stage(1_200.0, 1_800.0)
+        };
+        let added = |time: f64| {
+            if time < 600.0 {
+                20.0
+            } else if time < 1_200.0 {
+                60.0
+            } else {
+                110.0
+            }
+        };
+        let found = levelled(&series(|time| leaked(time) + added(time)), &CHANGES_S);
+        for (one, other) in found.iter().zip(series(|time| leaked(time) + 20.0)) {
+            assert!((one.1 - other.1).abs() < 1e-6, "{one:?} {other:?}");
+        }
     }
 
     proptest! {

@@ -78,6 +78,8 @@ impl Timeline {
             Some(format!("`stop_when_decided`: FAIL was certain {ended}"))
         } else if let Some(reason) = engine_loss(recording) {
             Some(format!("the engine was lost {ended}: {reason}"))
+        } else if recording.is_empty() {
+            Some("it was not begun".to_owned())
         } else if began(Phase::Done).is_none() {
             Some(format!("the run was killed {ended}, or is still going on: its last event is missing"))
         } else if early && !no_arm_left {

@@ -39,6 +39,9 @@ pub enum NoTrend {
     /// A time or a value is not a number.
     #[error("a sample is not a finite number")]
     NotFinite,
+    /// A value is so large that its square is no number.
+    #[error("a value is too large to be judged")]
+    TooLarge,
     /// All samples are of the same moment.
     #[error("all samples have the same time")]
     NoTime,
@@ -117,6 +120,9 @@ pub(super) fn slope_between(points: &[(f64, f64)], breaks: &[f64]) -> Option<f64
 pub(super) fn check(points: &[(f64, f64)]) -> Result<(), NoTrend> {
     if points.iter().any(|(time, value)| !time.is_finite() || !value.is_finite()) {
         return Err(NoTrend::NotFinite);
+    }
+    if points.iter().any(|(_, value)| value.abs() > f64::MAX.sqrt() / 1e6) {
+        return Err(NoTrend::TooLarge);
     }
     if points.len() < MIN_SAMPLES { Err(NoTrend::TooFew { samples: points.len() }) } else { Ok(()) }
 }

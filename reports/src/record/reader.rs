@@ -77,15 +77,18 @@ impl Recording {
         let mut turns = Vec::new();
         for scenario in info.scenario.turns() {
             let turn = match Self::load(dir.turn(&scenario.arms[0].name).path()) {
-                Err(RecordError::NotARun { .. }) => {
-                    let note = "it was not begun".to_owned();
-                    Self { notes: vec![note], ..Self::empty(RunInfo { scenario, ..info.clone() }) }
-                }
+                Err(RecordError::NotARun { .. }) => Self::empty(RunInfo { scenario, ..info.clone() }),
                 loaded => loaded?,
             };
             turns.push(turn);
         }
         Ok(Self::of_turns(info, turns))
+    }
+
+    /// Nothing at all was recorded: of a turn, that it was not begun.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.checkpoints.is_empty() && self.events.is_empty() && self.ledger.is_none()
     }
 
     /// A run whose arms took these turns.

@@ -96,7 +96,9 @@ fn because(report: &Report<'_>) -> String {
     if verdict.outcome != Outcome::Pass {
         return list(&verdict.reasons);
     }
-    let mut text = "Every arm under test held every criterion.".to_owned();
+    let under_test = verdict.arms.iter().any(|arm| arm.expect == Expect::Pass);
+    let held = if under_test { "Every arm under test held every criterion." } else { "No arm was under test." };
+    let mut text = held.to_owned();
     let controls = verdict.arms.iter().filter(|arm| arm.expect == Expect::Fail);
     for arm in controls {
         let why = arm.proof.as_ref().map(Proof::reason).unwrap_or_default();

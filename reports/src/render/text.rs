@@ -23,7 +23,11 @@ pub fn text(verdict: &RunVerdict) -> String {
         one_line(&verdict.engine_version),
         span(verdict.measured_s),
         span(verdict.planned_s),
-        if verdict.turns.len() > 1 { format!(" in {} turns", verdict.turns.len()) } else { String::new() }
+        match (verdict.turns.iter().filter(|turn| turn.begun).count(), verdict.turns.len()) {
+            (_, ..=1) => String::new(),
+            (begun, all) if begun < all => format!(", {begun} of {all} turns"),
+            (_, all) => format!(" in {all} turns"),
+        }
     );
     text.push('\n');
     text.push_str(&table(verdict));

@@ -54,6 +54,9 @@ fn steady(growth: &Growth, known: Known, limit: f64) -> Decision {
         let missing = growth.steady_missing.clone().unwrap_or_else(|| "there is no steady rate".to_owned());
         return undecided(missing, None);
     };
+    if !(steady.low.is_finite() && steady.high.is_finite()) {
+        return undecided("the values are so large that their rate has no bounds".to_owned(), None);
+    }
     let measured = measured(&steady, shape);
     if steady.low > limit {
         over(growth, &steady, shape, limit, &measured)

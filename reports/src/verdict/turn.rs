@@ -17,6 +17,8 @@ pub struct TurnVerdict {
     pub arms: Vec<String>,
     /// Seconds measured, warm-up included.
     pub measured_s: f64,
+    /// Something was recorded of it: else there is nothing to be said of its arms.
+    pub begun: bool,
     /// Why it is only a part of what was planned; `None`: it is all of it.
     pub partial: Option<String>,
     /// The growth of the harness itself, held to the same limits.
@@ -47,6 +49,7 @@ pub(super) fn judge(turn: &Turn<'_>) -> (TurnVerdict, Vec<ArmVerdict>) {
     let verdict = TurnVerdict {
         arms: arms.iter().map(|arm| (*arm).to_owned()).collect(),
         measured_s: turn.timeline.measured_s(),
+        begun: !turn.recording.is_empty(),
         partial: turn.timeline.partial.clone(),
         harness: harness(turn),
         engine_side: EngineSide::of(&grown, &arms, goroutines.map(|line| &line.growth)),

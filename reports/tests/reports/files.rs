@@ -208,7 +208,7 @@ fn turns_are_read_from_their_directories_and_one_that_is_not_there_was_not_begun
     assert_eq!(loaded.turns[0], recording.turns[0]);
     let verdict = write_reports(dir.path()).unwrap();
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    insta::assert_snapshot!(verdict.notes.join("\n"), @"turn of naive: it was not begun");
+    assert_eq!(verdict.reasons, ["turn of naive: it was not begun"]);
     write(&recording.turns[1], run.turn("naive").path());
     assert_eq!(Recording::load(dir.path()).unwrap(), recording);
     let error = begin_turns(dir.path(), &recording.info).unwrap_err();

@@ -13,9 +13,16 @@ pub(super) fn compared(report: &Report<'_>) -> String {
     let Some(first) = comparisons.first() else { return String::new() };
     let lines: Vec<String> =
         comparisons.iter().flat_map(|arm| &arm.lines).map(|line| format!("- {}\n", escape(line))).collect();
-    let lines = if lines.is_empty() { "Nothing differs by more than chance.\n".to_owned() } else { lines.concat() };
+    let mut compared = comparisons.iter().flat_map(|arm| &arm.quantities);
+    let lines = if !compared.any(|quantity| quantity.difference.is_some()) {
+        "Nothing is known of both that could be compared.\n".to_owned()
+    } else if lines.is_empty() {
+        "Nothing differs by more than chance.\n".to_owned()
+    } else {
+        lines.concat()
+    };
     let mut text = format!(
-        "## A against B\n\n{} against each other arm; what differs by more than chance, allowing for the number of comparisons:\n\n{lines}\n",
+        "## A against B\n\n{} against each other arm that did its work; what differs by more than chance, allowing for the number of comparisons:\n\n{lines}\n",
         code(&first.subject)
     );
     for arm in comparisons {

@@ -102,6 +102,7 @@ impl<'a> Panel<'a> {
         }
         for (line, colour) in &self.lines {
             self.write_deaths(image, line, *colour);
+            self.write_early_end(image, line, *colour);
         }
     }
 
@@ -150,6 +151,27 @@ impl<'a> Panel<'a> {
             image.veil((left - 4.0, y - 15.0), (left + width + 4.0, y + 15.0));
             image.text((left, y), &words, text::SMALL, Weight::Medium, colour, Anchor::Left);
         }
+    }
+
+    /// One that neither reaches the end nor died: its turn was over, or it was not measured any more.
+    fn write_early_end(&self, image: &mut Image, line: &Line, colour: Colour) {
+        let Some(last) = line.points().last() else { return };
+        if self.is_named_at_its_end(line) || !line.deaths.is_empty() {
+            return;
+        }
+        let (x, y) = self.place(last);
+        let remark = line.remark.as_deref().map(|remark| format!(": {remark}")).unwrap_or_default();
+        let words = format!("{}  {}{remark}", line.name, self.value(last.1));
+        let width = image.width_of(&words, text::SMALL, Weight::Medium);
+        let left = if x + 12.0 + width < self.rect.right { x + 12.0 } else { x - 12.0 - width };
+        let level = y.clamp(self.rect.top + 16.0, self.rect.bottom - 16.0);
+        let y = if self.is_crossed((left, left + width), level, line) {
+            (level - 32.0).max(self.rect.top + 16.0)
+        } else {
+            level
+        };
+        image.veil((left - 4.0, y - 15.0), (left + width + 4.0, y + 15.0));
+        image.text((left, y), &words, text::SMALL, Weight::Medium, colour, Anchor::Left);
     }
 
     /// Another line runs through the place of a text at this height.

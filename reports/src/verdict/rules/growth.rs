@@ -48,7 +48,10 @@ impl GrowthRule {
 /// The three growths of an arm.
 pub(super) fn of_arm(case: &ArmCase<'_>) -> Vec<CriterionResult> {
     let nofile = case.arm.nofile;
-    let used_up_s = case.samples().find(|sample| is_used_up(sample.fds, nofile)).map(|sample| sample.elapsed_s);
+    let used_up_s = case
+        .samples()
+        .find(|sample| sample.fds.is_some_and(|fds| is_used_up(fds as f64, nofile as f64)))
+        .map(|sample| sample.elapsed_s);
     let window = case.window();
     let window = match used_up_s {
         Some(at_s) => window.until(at_s),
@@ -69,8 +72,10 @@ pub(super) fn of_arm(case: &ArmCase<'_>) -> Vec<CriterionResult> {
         .collect()
 }
 
-fn is_used_up(fds: Option<u64>, nofile: u64) -> bool {
-    fds.is_some_and(|fds| fds as f64 >= nofile as f64 * USED_UP)
+/// So near to its ceiling, what grows counts as having reached it.
+#[must_use]
+pub fn is_used_up(value: f64, ceiling: f64) -> bool {
+    value >= ceiling * USED_UP
 }
 
 fn used_up(result: CriterionResult, nofile: u64, at_s: f64) -> CriterionResult {
@@ -118,7 +123,9 @@ fn notes(growth: &Growth, rule: &GrowthRule, outcome: Outcome) -> Vec<String> {
         if outcome == Outcome::Pass || when.is_some() {
             notes.push(format!("{kind}: {what} grow by {per_min}/min{}", when.unwrap_or_default()));
         }
-    } else if let Some(cumulative) = growth.cumulative_per_min.filter(|cumulative| *cumulative > steady.high) {
+    } else if let Some(cumulative) =
+        growth.cumulative_per_min.filter(|cumulative| outcome == Outcome::Pass && *cumulative > steady.high)
+    {
         let delta = growth.baseline.zip(growth.last).map_or(0.0, |(baseline, last)| last - baseline);
         notes.push(format!(
             "{} {what} since the baseline, but not growing: its cumulative rate of {}/min is one change divided by a growing time",
