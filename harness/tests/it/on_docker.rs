@@ -59,14 +59,14 @@ fn clean_arms_pass_and_the_control_fails() {
 /// Its descriptors by the engine's socket, its tasks by file and line, and the engine's growth as what it left open.
 fn assert_naive_is_named_as_the_one_who_leaks(verdict: &serde_json::Value) {
     let most = |subject: &str, metric: &str| {
-        let grown = verdict["grown"].as_array().unwrap();
+        let grown = verdict["turns"][0]["grown"].as_array().unwrap();
         let mut of = grown.iter().filter(|group| group["subject"] == subject && group["metric"] == metric);
         of.next().unwrap_or_else(|| panic!("no {metric} of {subject} grew: {grown:?}")).clone()
     };
     let sockets = most("naive", "fds");
     assert!(sockets["target"].as_str().unwrap().ends_with("docker.sock"), "{sockets}");
     assert!(sockets["share_pct"].as_f64().unwrap() > 90.0, "{sockets}");
-    let sites: Vec<&str> = verdict["grown"]
+    let sites: Vec<&str> = verdict["turns"][0]["grown"]
         .as_array()
         .unwrap()
         .iter()
