@@ -170,12 +170,17 @@ fn against(
     findings
 }
 
+/// Resident memory has pages of files in it, which the kernel drops and brings back as it likes: of an arm that is smaller than this,
+/// a share of this counts.
+const LEAST_MEMORY_BYTES: f64 = (32 << 20) as f64;
+
 /// Worse by more than chance, and by more than counts: a share of the value before, or of the limit where that is more.
 fn is_regression(quantity: &Comparison, criteria: Criteria, min_effect_pct: f64) -> bool {
     let limit = match quantity.quantity {
         Quantity::FdGrowth => criteria.fd_growth_per_min,
         Quantity::TaskGrowth | Quantity::ThreadGrowth => criteria.task_growth_per_min,
         Quantity::Loss => criteria.loss_pct,
+        Quantity::Memory => LEAST_MEMORY_BYTES,
         _ => 0.0,
     };
     let Some((before, difference)) = quantity.reference.zip(quantity.difference) else { return false };
