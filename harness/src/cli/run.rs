@@ -36,10 +36,8 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
         _ => Style::Plain,
     };
     // Freed with the runtime, before the reports are drawn.
-    match runtime()?.block_on(prepared(scenario, &directory, args.engine.into(), style)) {
-        Ok(ending) => conclude(&ending, &directory, args.json, args.quiet),
-        Err(failure) => Err(with_report(failure, &directory)),
-    }
+    let ending = runtime()?.block_on(prepared(scenario, &directory, args.engine.into(), style))?;
+    conclude(&ending, &directory, args.json, args.quiet)
 }
 
 /// Clears what dead runs left, finds the engine, makes the directories, and carries the run out.
@@ -129,10 +127,12 @@ impl Course {
             let arm = scenario.arms[0].name.clone();
             let info = RunInfo { run_id: run.to_string(), started_unix_ms: unix_ms(), scenario, ..info.clone() };
             self.style.say(&format!("turn {number} of {turns}: {arm}"));
-            ending = self.turn(run, info, dir.turn(&arm).path()).await.inspect_err(|_| {
-                if number == 1 {
-                    take_back(directory, existed);
+            ending = self.turn(run, info, dir.turn(&arm).path()).await.map_err(|failure| {
+                if number > 1 {
+                    return with_report(failure, directory);
                 }
+                take_back(directory, existed);
+                failure
             })?;
             if !ending.allows_more() {
                 break;
@@ -158,15 +158,13 @@ fn not_begun(error: RecordError, directory: &Path, existed: bool) -> Failure {
 }
 
 /// Where a later turn could not be carried out, those before it have their report.
-fn with_report(failure: Failure, directory: &Path) -> Failure {
-    if !directory.join("run.json").exists() || failure.exit == Exit::Usage {
-        return failure;
-    }
+fn with_report(mut failure: Failure, directory: &Path) -> Failure {
     let told = match write_reports(directory) {
         Ok(_) => format!("the turns before it are reported in {}", directory.display()),
         Err(error) => format!("the turns before it could not be reported: {error}"),
     };
-    Failure { message: format!("{}\n  {told}", failure.message), ..failure }
+    failure.message = format!("{}\n  {told}", failure.message);
+    failure
 }
 
 /// The engine that was chosen, rid of what dead runs left.

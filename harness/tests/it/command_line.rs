@@ -43,6 +43,19 @@ fn without_an_engine_the_run_says_what_to_start() {
 }
 
 #[test]
+fn a_run_that_cannot_begin_leaves_alone_what_an_earlier_one_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("run.json"), "{}").unwrap();
+    let output = leaksoak(&["run", "--engine", "docker", "--out", dir.path().to_str().unwrap()])
+        .env("DOCKER_HOST", "unix:///nonexistent")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(!stderr(&output).contains("turns"), "{}", stderr(&output));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn engine_faults_are_not_done_to_a_real_engine() {
     let output = leaksoak(&["run", "engine-faults", "--engine", "docker"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
