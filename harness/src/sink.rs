@@ -7,7 +7,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -16,6 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use leaksoak_scenarios::SinkFault;
+use leaksoak_strategies::metrics::{Gauge, GaugeGuard};
 use serde::Serialize;
 use std::convert::Infallible;
 use tokio::net::{UnixListener, UnixStream};
@@ -46,23 +46,7 @@ pub struct Sink {
 struct Served {
     book: Mutex<Book>,
     faults: Faults,
-    connections: AtomicU64,
-}
-
-/// One connection that an arm holds, for as long as this lives.
-struct Held(Arc<Served>);
-
-impl Held {
-    fn one_more(served: Arc<Served>) -> Self {
-        served.connections.fetch_add(1, Ordering::Relaxed);
-        Self(served)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
-    }
+    connections: Gauge,
 }
 
 impl Sink {
@@ -74,7 +58,7 @@ impl Sink {
     pub fn serve(path: &Path, book: Book, faults: &[SinkFault]) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
         let served =
-            Arc::new(Served { book: Mutex::new(book), faults: Faults::new(faults), connections: AtomicU64::new(0) });
+            Arc::new(Served { book: Mutex::new(book), faults: Faults::new(faults), connections: Gauge::default() });
         let mut task = JoinSet::new();
         task.spawn(serve(listener, path.to_owned(), Arc::clone(&served)));
         Ok(Self { served, _server: task })
@@ -93,7 +77,7 @@ impl Sink {
     /// Connections that the arms hold. Each is a descriptor and a task of this process, and not of its making.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.served.connections.load(Ordering::Relaxed)
+        self.served.connections.get()
     }
 
     /// The ledger's books.
@@ -134,7 +118,7 @@ async fn accept(listener: UnixListener, served: &Arc<Served>) -> Infallible {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Held::one_more(Arc::clone(served))));
+                    connections.spawn(connection(stream, Arc::clone(served), served.connections.hold()));
                 }
                 // Out of descriptors: those who wait are served when others have gone.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
@@ -149,9 +133,9 @@ async fn accept(listener: UnixListener, served: &Arc<Served>) -> Infallible {
 #[error("cut, as the scenario wants it")]
 struct Cut;
 
-async fn connection(stream: UnixStream, held: Held) {
+async fn connection(stream: UnixStream, served: Arc<Served>, _counted: GaugeGuard) {
     let service = service_fn(|request| {
-        let served = Arc::clone(&held.0);
+        let served = Arc::clone(&served);
         async move { answer(request, &served).await }
     });
     // An arm that breaks off in mid-request is that arm's affair: what was not answered was not counted.
