@@ -187,11 +187,7 @@ impl Watcher {
     async fn watch(&mut self, backoff: &mut Backoff) -> Result<(), EngineError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut events = self.engine.events(&self.labels, now.saturating_sub(REPLAY).as_secs()).await?;
-        let listed = self.engine.containers(&self.labels).await?;
-        for id in self.known.not_in(&listed) {
-            self.report(&id, None).await;
-        }
-        self.look(listed.into_iter().map(|container| container.id)).await?;
+        self.list(|_, _| true).await?;
         self.health.ok(Dependency::Engine);
         backoff.reset();
         let mut resync = tokio::time::interval_at(Instant::now() + RESYNC, RESYNC);
@@ -202,24 +198,25 @@ impl Watcher {
                     Some(ids) => self.look(ids).await?,
                     None => return Ok(()),
                 },
-                _ = resync.tick() => self.resync().await?,
+                _ = resync.tick() => self.list(|known, listed| !known.is_as_listed(listed)).await?,
             }
         }
     }
 
-    /// Looks at what is not as it was known to be. What was known before the list was asked for is no older than the list, so
-    /// that nothing new is taken for gone.
-    async fn resync(&mut self) -> Result<(), EngineError> {
+    /// Looks at what the list has, as far as it `may_be_news`, and at what it has no more. What was known before the list was asked
+    /// for is no older than the list, so that nothing new is taken for gone.
+    async fn list(&mut self, may_be_news: impl Fn(&Known, &ListedContainer) -> bool) -> Result<(), EngineError> {
         let listed = self.engine.containers(&self.labels).await?;
         for id in self.known.not_in(&listed) {
             self.report(&id, None).await;
         }
-        let changed: Vec<_> = listed.into_iter().filter(|listed| !self.known.is_as_listed(listed)).collect();
-        self.look(changed.into_iter().map(|container| container.id)).await
+        let news = listed.into_iter().filter(|listed| may_be_news(&self.known, listed));
+        let ids = news.map(|container| container.id).collect();
+        self.look(ids).await
     }
 
     /// Inspects these containers, no two of the same id, several at once; reports in their order.
-    async fn look(&mut self, ids: impl IntoIterator<Item = String>) -> Result<(), EngineError> {
+    async fn look(&mut self, ids: Vec<String>) -> Result<(), EngineError> {
         let engine = self.engine.clone();
         let inspect = |id: String| {
             let engine = engine.clone();
@@ -228,8 +225,6 @@ impl Watcher {
                 (id, state)
             }
         };
-        // Collected first: of an iterator, the stream would make the whole future one that is not `Send`.
-        let ids: Vec<_> = ids.into_iter().collect();
         let mut looked = stream::iter(ids).map(inspect).buffered(AT_ONCE);
         while let Some((id, state)) = looked.next().await {
             self.report(&id, state?).await;

@@ -33,6 +33,7 @@ mod followers;
 mod log_reader;
 mod progress;
 mod selection;
+mod watched;
 
 pub use config::ArmConfig;
 pub use strategy::{Context, Strategy, StrategyError};

@@ -12,15 +12,15 @@ use std::future::Future as _;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown};
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use crate::watched::Watched;
 
 /// Read at once at the most. The buffer is cleared before, so a larger one costs more than it saves.
 const READ_BYTES: usize = 32 << 10;
@@ -48,9 +48,8 @@ impl Ticks {
 
 #[derive(Debug)]
 pub(super) struct Coalesced {
-    socket: Arc<OwnedFd>,
-    /// Only while the reactor is to say when the socket can be read or written.
-    watch: Option<AsyncFd<Arc<OwnedFd>>>,
+    /// Registered only while the reactor is to say when it can be read or written.
+    socket: Watched,
     /// The other side takes no more at the moment.
     write_blocked: bool,
     ticks: Ticks,
@@ -72,26 +71,15 @@ impl Coalesced {
     /// Of a socket that does not block.
     pub(super) fn new(socket: impl Into<OwnedFd>, ticks: Ticks) -> Self {
         let tick = Box::pin(tokio::time::sleep_until(ticks.next()));
-        Self { socket: Arc::new(socket.into()), watch: None, write_blocked: false, ticks, tick, phase: Phase::Idle }
+        Self { socket: Watched::new(socket), write_blocked: false, ticks, tick, phase: Phase::Idle }
     }
 
     fn leave_until_next_tick(&mut self) {
         if !self.write_blocked {
-            self.watch = None;
+            self.socket.leave();
         }
         self.tick.as_mut().reset(self.ticks.next());
         self.phase = Phase::Left;
-    }
-
-    #[expect(
-        deprecated,
-        reason = "`AsyncFd::new` is unsound for handles that may be closed beneath it, which an `Arc<OwnedFd>` cannot be; its successor is unsafe"
-    )]
-    fn watch(&mut self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
-        Ok(match &mut self.watch {
-            Some(watch) => watch,
-            none => none.insert(AsyncFd::new(Arc::clone(&self.socket))?),
-        })
     }
 }
 
@@ -102,29 +90,31 @@ impl AsyncRead for Coalesced {
         loop {
             match this.phase {
                 Phase::Idle => {
-                    ready!(this.watch()?.poll_read_ready(cx))?.clear_ready();
+                    ready!(this.socket.registered()?.poll_read_ready(cx))?.clear_ready();
                     this.phase = Phase::Reading { found: false };
                 }
                 Phase::Left => {
                     ready!(this.tick.as_mut().poll(cx));
                     this.phase = Phase::Reading { found: false };
                 }
-                Phase::Reading { found } => match rustix::io::read(&this.socket, buffer.initialize_unfilled_to(room)) {
-                    Ok(bytes) => {
-                        buffer.advance(bytes);
-                        // Less than there was room for: there is no more.
-                        if bytes < room {
-                            this.leave_until_next_tick();
-                        } else {
-                            this.phase = Phase::Reading { found: true };
+                Phase::Reading { found } => {
+                    match rustix::io::read(this.socket.fd(), buffer.initialize_unfilled_to(room)) {
+                        Ok(bytes) => {
+                            buffer.advance(bytes);
+                            // Less than there was room for: there is no more.
+                            if bytes < room {
+                                this.leave_until_next_tick();
+                            } else {
+                                this.phase = Phase::Reading { found: true };
+                            }
+                            return Poll::Ready(Ok(()));
                         }
-                        return Poll::Ready(Ok(()));
+                        Err(Errno::AGAIN) if found => this.leave_until_next_tick(),
+                        Err(Errno::AGAIN) => this.phase = Phase::Idle,
+                        Err(Errno::INTR) => {}
+                        Err(error) => return Poll::Ready(Err(error.into())),
                     }
-                    Err(Errno::AGAIN) if found => this.leave_until_next_tick(),
-                    Err(Errno::AGAIN) => this.phase = Phase::Idle,
-                    Err(Errno::INTR) => {}
-                    Err(error) => return Poll::Ready(Err(error.into())),
-                },
+                }
             }
         }
     }
@@ -134,14 +124,14 @@ impl AsyncWrite for Coalesced {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         loop {
-            match rustix::net::send(&this.socket, bytes, SendFlags::NOSIGNAL) {
+            match rustix::net::send(this.socket.fd(), bytes, SendFlags::NOSIGNAL) {
                 Ok(written) => {
                     this.write_blocked = false;
                     return Poll::Ready(Ok(written));
                 }
                 Err(Errno::AGAIN) => {
                     this.write_blocked = true;
-                    ready!(this.watch()?.poll_write_ready(cx))?.clear_ready();
+                    ready!(this.socket.registered()?.poll_write_ready(cx))?.clear_ready();
                 }
                 Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
@@ -154,7 +144,7 @@ impl AsyncWrite for Coalesced {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match rustix::net::shutdown(&self.socket, Shutdown::Write) {
+        match rustix::net::shutdown(self.socket.fd(), Shutdown::Write) {
             // The engine was the first to close.
             Ok(()) | Err(Errno::NOTCONN) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),
@@ -203,7 +193,7 @@ mod tests {
             assert_eq!(read_now(&mut ours), None, "before the tick");
             theirs.write_all(b"c").unwrap();
             assert_eq!(read_now(&mut ours), None, "before the tick");
-            assert!(ours.watch.is_none(), "nor does it wake anybody");
+            assert!(!ours.socket.is_registered(), "nor does it wake anybody");
             tokio::time::advance(TICK).await;
             assert_eq!(read_now(&mut ours).as_deref(), Some("bc"));
         }

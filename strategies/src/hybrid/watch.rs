@@ -10,14 +10,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
-use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::watched::Watched;
 
 /// How often logs are looked at without inotify.
 pub(super) const POLL_EVERY: Duration = Duration::from_millis(250);
@@ -45,8 +45,7 @@ pub(super) enum Watcher {
 pub(super) struct Watches {
     inotify: Inotify,
     /// The same instance, for the reactor.
-    fd: Arc<OwnedFd>,
-    registered: Option<AsyncFd<Arc<OwnedFd>>>,
+    instance: Watched,
     coalesced: bool,
     buffer: Vec<u8>,
     by_descriptor: HashMap<WatchDescriptor, String>,
@@ -108,9 +107,8 @@ impl Watches {
     fn new(coalesced: bool) -> io::Result<Self> {
         let inotify = Inotify::init()?;
         Ok(Self {
-            fd: Arc::new(inotify.as_fd().try_clone_to_owned()?),
+            instance: Watched::new(inotify.as_fd().try_clone_to_owned()?),
             inotify,
-            registered: None,
             coalesced,
             buffer: vec![0; BUFFER_BYTES],
             by_descriptor: HashMap::new(),
@@ -142,10 +140,10 @@ impl Watches {
     async fn changed(&mut self, tell: &mut impl FnMut(Option<&str>, Change)) -> io::Result<()> {
         while !self.read(tell)? {
             // What comes from here on makes it ready again, and is not missed.
-            self.registered()?.readable().await?.clear_ready();
+            self.instance.registered()?.readable().await?.clear_ready();
         }
         if self.coalesced {
-            self.registered = None;
+            self.instance.leave();
         }
         Ok(())
     }
@@ -169,17 +167,6 @@ impl Watches {
             }
         }
         Ok(any)
-    }
-
-    #[expect(
-        deprecated,
-        reason = "`AsyncFd::new` is unsound for handles that may be closed beneath it, which an `Arc<OwnedFd>` cannot be; its successor is unsafe"
-    )]
-    fn registered(&mut self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
-        Ok(match &mut self.registered {
-            Some(registered) => registered,
-            none => none.insert(AsyncFd::new(Arc::clone(&self.fd))?),
-        })
     }
 }
 
@@ -231,7 +218,7 @@ mod tests {
         let mut watcher = Watcher::new(true);
         watcher.watch("a", dir.path());
         let registered = |asked: &Watcher| match asked {
-            Watcher::Inotify(inotify) => inotify.registered.is_some(),
+            Watcher::Inotify(inotify) => inotify.instance.is_registered(),
             Watcher::Clock(_) => panic!("no inotify here"),
         };
         let mut file = std::fs::File::create(dir.path().join("log")).unwrap();
