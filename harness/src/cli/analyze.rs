@@ -135,12 +135,12 @@ fn judged(series: &Series, args: &AnalyzeArgs) -> Judged {
         }
         None => decide(&growth, known, args.limit_per_min, GrowthBy::Steady),
     };
-    let (outcome, reason) = match used_up.zip(args.ceiling) {
+    let (outcome, reason, more_min) = match used_up.zip(args.ceiling) {
         Some((at, ceiling)) if series.not_a_number.is_none() => {
             let after = span(series.points[at].0 - series.start_s);
-            (Outcome::Fail, format!("used up its ceiling of {ceiling} after {after}; until then: {reason}"))
+            (Outcome::Fail, format!("used up its ceiling of {ceiling} after {after}; until then: {reason}"), None)
         }
-        _ => (outcome, reason),
+        _ => (outcome, reason, more_min),
     };
     let steady = growth.steady;
     let exhaustion = args.ceiling.zip(growth.last).and_then(|(ceiling, last)| {

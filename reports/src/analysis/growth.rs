@@ -115,7 +115,7 @@ impl<'a> Window<'a> {
             before,
             steady,
             excluded: timeline.excluded(),
-            stages_s: timeline.stages_s.clone(),
+            stages_s: timeline.stages.iter().map(|stage| stage.at_s).collect(),
             without_connections: false,
         }
     }

@@ -62,7 +62,7 @@ impl Known {
         }
         let mut distances: Vec<f64> = points.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
         distances.retain(|distance| *distance > 0.0);
-        let most = if distances.is_empty() { 0.0 } else { 10.0 * median(&mut distances.clone()) };
+        let most = if distances.is_empty() { 0.0 } else { 10.0 * median(&mut distances) };
         let covered: f64 = distances.iter().map(|distance| distance.min(most)).sum();
         let of_rows = points.len() as f64 / rows.max(1) as f64;
         let until = (points[points.len() - 1].0 - from_s) / span_s;

@@ -46,17 +46,13 @@ mod tests {
         (0..1_800).map(|second| (f64::from(second), value(f64::from(second)))).collect()
     }
 
+    fn of_stage(time: f64, values: [f64; 3]) -> f64 {
+        values[CHANGES_S.partition_point(|change_s| *change_s <= time)]
+    }
+
     #[test]
     fn a_rollout_alone_is_flat() {
-        let rollout = series(|time| {
-            if time < 600.0 {
-                20.0
-            } else if time < 1_200.0 {
-                60.0
-            } else {
-                110.0
-            }
-        });
+        let rollout = series(|time| of_stage(time, [20.0, 60.0, 110.0]));
         assert_eq!(levelled(&rollout, &CHANGES_S), series(|_| 20.0));
     }
 
@@ -69,28 +65,12 @@ mod tests {
 
     #[test]
     fn a_leak_that_grows_with_the_stages_has_no_steps_between_them() {
-        let rate = |time: f64| {
-            if time < 600.0 {
-                0.1
-            } else if time < 1_200.0 {
-                0.5
-            } else {
-                1.0
-            }
-        };
+        let rate = |time: f64| of_stage(time, [0.1, 0.5, 1.0]);
         let leaked = |time: f64| {
             let in_stage = |from: f64, to: f64| (time.min(to) - from).max(0.0) * rate(from);
             in_stage(0.0, 600.0) + in_stage(600.0, 1_200.0) + in_stage(1_200.0, 1_800.0)
         };
-        let added = |time: f64| {
-            if time < 600.0 {
-                20.0
-            } else if time < 1_200.0 {
-                60.0
-            } else {
-                110.0
-            }
-        };
+        let added = |time: f64| of_stage(time, [20.0, 60.0, 110.0]);
         let found = levelled(&series(|time| leaked(time) + added(time)), &CHANGES_S);
         for (one, other) in found.iter().zip(series(|time| leaked(time) + 20.0)) {
             assert!((one.1 - other.1).abs() < 1e-6, "{one:?} {other:?}");
@@ -101,7 +81,7 @@ mod tests {
         #[test]
         fn a_leak_goes_on_through_every_stage(per_min in 0.0..40.0_f64, first in 0.0..500.0_f64, second in 0.0..500.0_f64) {
             let leak = |time: f64| 20.0 + time * per_min / 60.0;
-            let step = |time: f64| if time < 600.0 { 0.0 } else if time < 1_200.0 { first } else { first + second };
+            let step = |time: f64| of_stage(time, [0.0, first, first + second]);
             let found = levelled(&series(|time| leak(time) + step(time)), &CHANGES_S);
             for (one, other) in found.iter().zip(series(leak)) {
                 prop_assert!((one.1 - other.1).abs() < 1e-6, "{one:?} {other:?}");

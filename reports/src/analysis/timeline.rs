@@ -17,12 +17,21 @@ pub struct Timeline {
     pub planned_s: f64,
     /// Times at which something was made to go wrong.
     pub faults: Vec<Excluded>,
-    /// When the stages of a rollout began, but for the first: what the arms hold more from then on is no growth.
-    pub stages_s: Vec<f64>,
+    /// The stages of a rollout, but for the first: what the arms hold more from then on is no growth.
+    pub stages: Vec<Stage>,
     /// Why the run is only a part of what was planned; `None`: it is all of it.
     pub partial: Option<String>,
     /// Measuring ended because every arm was down for good: nothing that was planned is missing.
     pub no_arm_left: bool,
+}
+
+/// From now on the arms monitor more of the containers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// When, seconds.
+    pub at_s: f64,
+    /// Which share, percent.
+    pub share_pct: u32,
 }
 
 /// What was measured together, and when: all arms of a run, or one of those that took turns.
@@ -69,7 +78,7 @@ impl Timeline {
         let planned_s = scenario.duration.as_duration().as_secs_f64();
         let tick_s = scenario.sample_every.as_duration().as_secs_f64();
         let ended = format!("after {} of {}", span(end_s.max(0.0)), span(planned_s));
-        let stages_s = stages(recording);
+        let stages = stages(recording);
         let early = end_s + 2.0 * tick_s < planned_s * 0.99;
         let no_arm_left = early && began(Phase::Done).is_some() && all_are_down(recording);
         let partial = if let Some(signal) = interruption(recording) {
@@ -92,7 +101,7 @@ impl Timeline {
             end_s,
             planned_s,
             faults: faults(recording, end_s),
-            stages_s,
+            stages,
             no_arm_left: no_arm_left && partial.is_none(),
             partial,
         }
@@ -102,7 +111,7 @@ impl Timeline {
     #[must_use]
     pub fn excluded(&self) -> Vec<Excluded> {
         let faults = self.faults.iter().map(|fault| Excluded { to_s: fault.to_s + SETTLE_S, ..*fault });
-        let stages = self.stages_s.iter().map(|at_s| Excluded { from_s: *at_s, to_s: at_s + STAGE_SETTLE_S });
+        let stages = self.stages.iter().map(|stage| Excluded { from_s: stage.at_s, to_s: stage.at_s + STAGE_SETTLE_S });
         faults.chain(stages).collect()
     }
 
@@ -126,9 +135,12 @@ const SETTLE_S: f64 = 2.0;
 const STAGE_SETTLE_S: f64 = 5.0;
 
 /// The first stage is what the run begins with.
-fn stages(recording: &Recording) -> Vec<f64> {
-    let stages = recording.events.iter().filter(|record| matches!(record.event, Event::Stage { .. }));
-    stages.map(|record| record.elapsed_s).filter(|at_s| *at_s > 0.5).collect()
+fn stages(recording: &Recording) -> Vec<Stage> {
+    let stages = recording.events.iter().filter_map(|record| match record.event {
+        Event::Stage { share_pct, .. } => Some(Stage { at_s: record.elapsed_s, share_pct }),
+        _ => None,
+    });
+    stages.skip(1).collect()
 }
 
 /// From the beginning of each fault to its end; one that has none lasts as long as the run.

@@ -4,7 +4,7 @@ use leaksoak_scenarios::Expect;
 
 use crate::analysis::{Life, Metric, Turn};
 use crate::record::Recording;
-use crate::record::events::{Event, Exit};
+use crate::record::events::Exit;
 use crate::render::png::{Chart, Death, Limit, Line, Unit};
 use crate::verdict::{ArmVerdict, Criterion, CriterionResult, Outcome, Proof, RunVerdict};
 use crate::words::{counted, one_line, signed_rate, span};
@@ -14,8 +14,10 @@ pub(super) fn all(recording: &Recording, verdict: &RunVerdict, turns: &[Turn<'_>
     let criteria = recording.info.scenario.criteria;
     // The same in every turn.
     let first = turns.first();
-    let faults: Vec<(f64, f64)> = first.map(faults).unwrap_or_default();
-    let stages: Vec<(f64, String)> = first.map(stages).unwrap_or_default();
+    let faults = first.iter().flat_map(|turn| &turn.timeline.faults);
+    let faults: Vec<(f64, f64)> = faults.map(|fault| (fault.from_s, fault.to_s)).collect();
+    let stages = first.iter().flat_map(|turn| &turn.timeline.stages);
+    let stages: Vec<(f64, String)> = stages.map(|stage| (stage.at_s, format!("{} %", stage.share_pct))).collect();
     let fds = Some((Criterion::FdGrowth, criteria.fd_growth_per_min));
     let tasks = Some((Criterion::TaskGrowth, criteria.task_growth_per_min));
     [
@@ -40,19 +42,6 @@ pub(super) fn all(recording: &Recording, verdict: &RunVerdict, turns: &[Turn<'_>
     })
     .filter(|(_, chart)| chart.lines.iter().any(|line| !line.pieces.is_empty()))
     .collect()
-}
-
-fn faults(turn: &Turn<'_>) -> Vec<(f64, f64)> {
-    turn.timeline.faults.iter().map(|fault| (fault.from_s, fault.to_s)).collect()
-}
-
-/// Of each stage but the first its share.
-fn stages(turn: &Turn<'_>) -> Vec<(f64, String)> {
-    let begun = turn.recording.events.iter().filter_map(|record| match record.event {
-        Event::Stage { share_pct, .. } => Some((record.elapsed_s, format!("{share_pct} %"))),
-        _ => None,
-    });
-    begun.filter(|(at_s, _)| turn.timeline.stages_s.contains(at_s)).collect()
 }
 
 fn subtitle(recording: &Recording, verdict: &RunVerdict) -> String {

@@ -5,8 +5,8 @@
 //! slowly, a step does not. White noise is the other way round. So all widths are tried, and the one whose jumps leave the treads between
 //! them the most level is taken.
 
-use super::super::series::median;
-use super::super::trend::slope_between;
+use crate::analysis::series::median;
+use crate::analysis::trend::slope_between;
 
 /// Points on each side that are averaged.
 const WIDTHS: [usize; 5] = [1, 2, 4, 8, 16];

@@ -142,14 +142,7 @@ impl<'a> Panel<'a> {
         if let Some(((x, y), words)) = self.deaths(line).next() {
             let name = if self.is_named_at_its_end(line) { String::new() } else { format!("{}: ", line.name) };
             let words = format!("{name}{words}");
-            let width = image.width_of(&words, text::SMALL, Weight::Medium);
-            let fits = x + 22.0 + width < self.rect.right;
-            let left = if fits { x + 22.0 } else { x - 22.0 - width };
-            let level = y.clamp(self.rect.top + 16.0, self.rect.bottom - 16.0);
-            let beside = if level - 34.0 < self.rect.top { level + 32.0 } else { level - 32.0 };
-            let y = if self.is_crossed((left, left + width), level, line) { beside } else { level };
-            image.veil((left - 4.0, y - 15.0), (left + width + 4.0, y + 15.0));
-            image.text((left, y), &words, text::SMALL, Weight::Medium, colour, Anchor::Left);
+            self.write_beside(image, (x, y), 22.0, &words, line, colour);
         }
     }
 
@@ -159,19 +152,22 @@ impl<'a> Panel<'a> {
         if self.is_named_at_its_end(line) || !line.deaths.is_empty() {
             return;
         }
-        let (x, y) = self.place(last);
         let remark = line.remark.as_deref().map(|remark| format!(": {remark}")).unwrap_or_default();
         let words = format!("{}  {}{remark}", line.name, self.value(last.1));
-        let width = image.width_of(&words, text::SMALL, Weight::Medium);
-        let left = if x + 12.0 + width < self.rect.right { x + 12.0 } else { x - 12.0 - width };
+        self.write_beside(image, self.place(last), 12.0, &words, line, colour);
+    }
+
+    /// Writes at a place of `line`, so far to the right of it, or to the left where there is no room; above or below where another
+    /// line runs.
+    fn write_beside(&self, image: &mut Image, (x, y): (f64, f64), gap: f64, words: &str, line: &Line, colour: Colour) {
+        let width = image.width_of(words, text::SMALL, Weight::Medium);
+        let fits = x + gap + width < self.rect.right;
+        let left = if fits { x + gap } else { x - gap - width };
         let level = y.clamp(self.rect.top + 16.0, self.rect.bottom - 16.0);
-        let y = if self.is_crossed((left, left + width), level, line) {
-            (level - 32.0).max(self.rect.top + 16.0)
-        } else {
-            level
-        };
+        let beside = if level - 34.0 < self.rect.top { level + 32.0 } else { level - 32.0 };
+        let y = if self.is_crossed((left, left + width), level, line) { beside } else { level };
         image.veil((left - 4.0, y - 15.0), (left + width + 4.0, y + 15.0));
-        image.text((left, y), &words, text::SMALL, Weight::Medium, colour, Anchor::Left);
+        image.text((left, y), words, text::SMALL, Weight::Medium, colour, Anchor::Left);
     }
 
     /// Another line runs through the place of a text at this height.
