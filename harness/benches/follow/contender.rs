@@ -19,6 +19,7 @@ use leaksoak_strategies::shutdown::shutdown;
 use leaksoak_strategies::{ArmConfig, Context, Strategy as _};
 use tokio::runtime::Builder;
 
+use crate::bare;
 use crate::comparison::api;
 use crate::meter::{Meter, measure};
 use crate::{Contender, Mode, Outcome, ROLE, SCRATCH};
@@ -34,11 +35,15 @@ pub(crate) fn contend(role: &str) -> Outcome<()> {
     };
     let (contender, mode): (Contender, Mode) = (contender.parse()?, mode.parse()?);
     let ids: Vec<String> = words.map(str::to_owned).collect();
-    let meter = Arc::new(Meter::new()?);
+    let meter = Arc::new(Meter::new(mode)?);
     let measured = match contender {
         Contender::Bollard => {
             let runtime = Builder::new_multi_thread().enable_all().build()?;
             measure(&runtime, bollard_follows(ids, Arc::clone(&meter)), mode, &meter, || meter.lines())?
+        }
+        Contender::Bare => {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            measure(&runtime, bare::follows(ids, COALESCE.as_duration(), &meter), mode, &meter, || meter.lines())?
         }
         Contender::Pooled { coalesced, delivering } | Contender::Hybrid { coalesced, delivering } => {
             let runtime = Builder::new_current_thread().enable_all().build()?;

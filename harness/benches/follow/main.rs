@@ -4,12 +4,13 @@
 //! `cargo bench -p leaksoak --bench follow -- live`: 8 containers that print 1,000 lines a second each, for ten seconds.
 //! Further words choose contenders, and a number how many turns they take, e.g. `-- live 1 bollard hybrid`.
 //!
-//! Every contender is a process of its own, which counts its lines, its CPU time (user and system, all threads) and, for
-//! every eighth line, how late it came. They take turns, three times over; at the end, medians and what they are to bollard's.
+//! Every contender is a process of its own, which counts its lines, its CPU time (user and system, all threads) and, of
+//! live lines, how late every 32nd came. They take turns, three times over; at the end, medians and what they are to bollard's.
 //! A strategy is run whole: discovery, rotation every two seconds, the sorting out of repeated lines. Without delivery its
 //! lines go to a function, and so does not one acknowledgement: `hybrid` then has no offsets to keep. With it (`-delivering`)
 //! they go to the harness's own sink, which runs in the process that compares, and a line counts once it is acknowledged.
-//! bollard runs on tokio's default runtime, with timestamps as `pooled` has them.
+//! bollard runs on tokio's default runtime, with timestamps as `pooled` has them. `bare` is the floor: it reads sockets on a tick of
+//! ten milliseconds, and counts newlines.
 //!
 //! Needs a Docker engine; `hybrid` needs to read its log files, and is left out, with the reason, where it cannot.
 
@@ -17,6 +18,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+mod bare;
 mod comparison;
 mod contender;
 mod meter;
@@ -74,13 +76,22 @@ impl FromStr for Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Contender {
     Bollard,
-    Pooled { coalesced: bool, delivering: bool },
-    Hybrid { coalesced: bool, delivering: bool },
+    /// Sockets and a buffer: the floor under whoever follows over the API.
+    Bare,
+    Pooled {
+        coalesced: bool,
+        delivering: bool,
+    },
+    Hybrid {
+        coalesced: bool,
+        delivering: bool,
+    },
 }
 
 impl Contender {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Bollard,
+        Self::Bare,
         Self::Pooled { coalesced: true, delivering: false },
         Self::Pooled { coalesced: false, delivering: false },
         Self::Hybrid { coalesced: true, delivering: false },
@@ -92,6 +103,7 @@ impl Contender {
     fn name(self) -> String {
         let (strategy, coalesced, delivering) = match self {
             Self::Bollard => return "bollard".to_owned(),
+            Self::Bare => return "bare".to_owned(),
             Self::Pooled { coalesced, delivering } => ("pooled", coalesced, delivering),
             Self::Hybrid { coalesced, delivering } => ("hybrid", coalesced, delivering),
         };

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
@@ -17,10 +18,11 @@ const MEASURED: Duration = Duration::from_secs(10);
 /// How often it is looked whether the backlog is read: a hundredth of what the quickest contender takes.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Counts lines, and how late every eighth of them is.
+/// Counts lines and, of live ones, how late every 32nd is.
 pub(crate) struct Meter {
     lines: AtomicU64,
-    latency_us: std::sync::Mutex<Histogram<u64>>,
+    /// `None`: a backlog is as late as it is old, and finding that out would cost more than reading a line does.
+    latency_us: Option<Mutex<Histogram<u64>>>,
 }
 
 /// What was measured of one contender in one turn.
@@ -34,19 +36,27 @@ pub(crate) struct Measured {
 }
 
 impl Meter {
-    pub(crate) fn new() -> Outcome<Self> {
-        Ok(Self { lines: AtomicU64::new(0), latency_us: Histogram::new_with_bounds(1, 600_000_000, 3)?.into() })
+    pub(crate) fn new(mode: Mode) -> Outcome<Self> {
+        let latency_us = match mode {
+            Mode::Live => Some(Histogram::new_with_bounds(1, 600_000_000, 3)?.into()),
+            Mode::Backlog => None,
+        };
+        Ok(Self { lines: AtomicU64::new(0), latency_us })
     }
 
     pub(crate) fn line(&self, bytes: &[u8]) {
-        if !self.lines.fetch_add(1, Ordering::Relaxed).is_multiple_of(8) {
-            return;
-        }
+        let counted = self.lines.fetch_add(1, Ordering::Relaxed);
+        let Some(latency_us) = self.latency_us.as_ref().filter(|_| counted.is_multiple_of(32)) else { return };
         let Some(token) = tokens(bytes).next() else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let late = now.saturating_sub(Duration::from_nanos(token.t_ns));
         let late_us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-        self.latency_us.lock().expect("nobody panics with it").saturating_record(late_us);
+        lock(latency_us).saturating_record(late_us);
+    }
+
+    /// Counts lines that are not looked at.
+    pub(crate) fn count(&self, lines: usize) {
+        self.lines.fetch_add(lines as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn lines(&self) -> u64 {
@@ -54,7 +64,7 @@ impl Meter {
     }
 
     fn late_ms(&self) -> Option<(f64, f64)> {
-        let latency = self.latency_us.lock().expect("nobody panics with it");
+        let latency = lock(self.latency_us.as_ref()?);
         let late_ms = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
         (!latency.is_empty()).then(|| (late_ms(0.5), late_ms(0.99)))
     }
@@ -78,7 +88,7 @@ pub(crate) fn measure(
             }
             Mode::Live => {
                 tokio::time::sleep(WARMUP).await;
-                meter.latency_us.lock().expect("nobody panics with it").reset();
+                meter.latency_us.iter().for_each(|latency_us| lock(latency_us).reset());
                 began = (lines(), Instant::now(), cpu());
                 tokio::time::sleep(MEASURED).await;
             }
@@ -97,8 +107,12 @@ pub(crate) fn measure(
         lines,
         lines_per_s: lines as f64 / elapsed.as_secs_f64(),
         cpu_us_per_line: used.as_secs_f64() * 1e6 / lines as f64,
-        late_ms: if mode == Mode::Live { meter.late_ms() } else { None },
+        late_ms: meter.late_ms(),
     })
+}
+
+fn lock(latency_us: &Mutex<Histogram<u64>>) -> MutexGuard<'_, Histogram<u64>> {
+    latency_us.lock().expect("nobody panics with it")
 }
 
 /// CPU time of this process, all threads, user and system.

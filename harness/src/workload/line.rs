@@ -4,9 +4,13 @@
 //! every common escaping. What only looks like a line (no number, a number past `u64`) is passed over.
 
 use std::io::Write;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// The line's head, searched for.
 const HEAD: &[u8] = b"soak c=";
+static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(HEAD));
 /// Longest container id accepted.
 const MAX_ID: usize = 64;
 
@@ -45,7 +49,7 @@ fn head(out: &mut Vec<u8>, container: &str, seq: u64, t_ns: u64) {
 
 /// Every token in `bytes`, in order.
 pub fn tokens(bytes: &[u8]) -> impl Iterator<Item = Token<'_>> {
-    memchr::memmem::find_iter(bytes, HEAD).filter_map(|at| parse(&bytes[at + HEAD.len()..]))
+    FINDER.find_iter(bytes).filter_map(|at| parse(&bytes[at + HEAD.len()..]))
 }
 
 /// Parses what follows the head.
