@@ -5,46 +5,35 @@
 //! until the next tick, and read to its end there. One that has nothing at its tick is waited for, and read as soon as
 //! something comes. A line is late by at most one tick, and only if another came shortly before it.
 //!
+//! Where that would have the engine wait, because the socket takes no more, the tick is halved until it need not: a backlog
+//! comes as fast as the engine can read it.
+//!
 //! While it is left alone the socket is not registered with the reactor: one that is wakes the thread, whether or not
 //! anybody is interested. All sockets tick together, so that one wake-up reads them all.
 
-use std::future::Future as _;
+mod ticks;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::watched::Watched;
+use ticks::Tick;
+
+pub(super) use ticks::Ticks;
 
 /// Read at once at the most. The buffer is cleared before, so a larger one costs more than it saves.
 const READ_BYTES: usize = 32 << 10;
 
-/// Moments at equal distances, the same for all who hold a copy.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ticks {
-    start: Instant,
-    every: Duration,
-}
-
-impl Ticks {
-    /// `every` is not zero.
-    pub(super) fn new(every: Duration) -> Self {
-        Self { start: Instant::now(), every }
-    }
-
-    fn next(self) -> Instant {
-        let now = Instant::now();
-        let every = self.every.as_nanos().max(1);
-        let to_next = every - (now - self.start).as_nanos() % every;
-        now + Duration::from_nanos(u64::try_from(to_next).unwrap_or(u64::MAX))
-    }
-}
+/// What may come from one look to the next. A Unix socket takes twice as much of lines of a hundred bytes before whoever
+/// writes them has to wait; every message in it counts as nearly a kilobyte.
+const PLENTY_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) struct Coalesced {
@@ -52,8 +41,9 @@ pub(super) struct Coalesced {
     socket: Watched,
     /// The other side takes no more at the moment.
     write_blocked: bool,
-    ticks: Ticks,
-    tick: Pin<Box<Sleep>>,
+    tick: Tick,
+    /// When it was last looked at.
+    last_look: Instant,
     phase: Phase,
 }
 
@@ -61,8 +51,8 @@ pub(super) struct Coalesced {
 enum Phase {
     /// Nothing was there at the last tick.
     Idle,
-    /// Something may be there; with `found`, something was since the last tick.
-    Reading { found: bool },
+    /// Something may be there; so many bytes were already.
+    Reading { found: usize },
     /// All that was there is read, until the next tick.
     Left,
 }
@@ -70,15 +60,24 @@ enum Phase {
 impl Coalesced {
     /// Of a socket that does not block.
     pub(super) fn new(socket: impl Into<OwnedFd>, ticks: Ticks) -> Self {
-        let tick = Box::pin(tokio::time::sleep_until(ticks.next()));
-        Self { socket: Watched::new(socket), write_blocked: false, ticks, tick, phase: Phase::Idle }
+        Self {
+            socket: Watched::new(socket),
+            write_blocked: false,
+            tick: Tick::new(ticks),
+            last_look: Instant::now(),
+            phase: Phase::Idle,
+        }
     }
 
-    fn leave_until_next_tick(&mut self) {
+    /// `found`: the bytes that had come since the last look.
+    fn leave_until_next_tick(&mut self, found: usize) {
         if !self.write_blocked {
             self.socket.leave();
         }
-        self.tick.as_mut().reset(self.ticks.next());
+        let now = Instant::now();
+        let took = now - std::mem::replace(&mut self.last_look, now);
+        let plenty_after = took.mul_f64(PLENTY_BYTES as f64 / found.max(1) as f64);
+        self.tick.next_after(now, plenty_after);
         self.phase = Phase::Left;
     }
 }
@@ -91,25 +90,26 @@ impl AsyncRead for Coalesced {
             match this.phase {
                 Phase::Idle => {
                     ready!(this.socket.registered()?.poll_read_ready(cx))?.clear_ready();
-                    this.phase = Phase::Reading { found: false };
+                    this.phase = Phase::Reading { found: 0 };
                 }
                 Phase::Left => {
-                    ready!(this.tick.as_mut().poll(cx));
-                    this.phase = Phase::Reading { found: false };
+                    ready!(this.tick.poll(cx));
+                    this.phase = Phase::Reading { found: 0 };
                 }
                 Phase::Reading { found } => {
                     match rustix::io::read(this.socket.fd(), buffer.initialize_unfilled_to(room)) {
                         Ok(bytes) => {
                             buffer.advance(bytes);
                             // Less than there was room for: there is no more.
+                            let found = found + bytes;
                             if bytes < room {
-                                this.leave_until_next_tick();
+                                this.leave_until_next_tick(found);
                             } else {
-                                this.phase = Phase::Reading { found: true };
+                                this.phase = Phase::Reading { found };
                             }
                             return Poll::Ready(Ok(()));
                         }
-                        Err(Errno::AGAIN) if found => this.leave_until_next_tick(),
+                        Err(Errno::AGAIN) if found > 0 => this.leave_until_next_tick(found),
                         Err(Errno::AGAIN) => this.phase = Phase::Idle,
                         Err(Errno::INTR) => {}
                         Err(error) => return Poll::Ready(Err(error.into())),
@@ -156,6 +156,7 @@ impl AsyncWrite for Coalesced {
 mod tests {
     use std::io::Write as _;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     use futures_util::FutureExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -213,14 +214,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_sockets_tick_together() {
-        let ticks = Ticks::new(TICK);
-        tokio::time::advance(Duration::from_millis(3)).await;
-        let next = ticks.next();
-        tokio::time::advance(Duration::from_millis(5)).await;
-        assert_eq!(ticks.next(), next);
-        tokio::time::advance(Duration::from_millis(2)).await;
-        assert_eq!(ticks.next(), next + TICK, "a tick that has come is over");
+    async fn nobody_waits_for_room_because_of_the_tick() {
+        let (mut ours, mut theirs) = pair();
+        tokio::time::advance(TICK).await;
+        let mut tick_after = async |bytes: usize, tick: Duration| {
+            theirs.write_all(&vec![b'x'; bytes]).unwrap();
+            assert_eq!(ours.read(&mut vec![0; READ_BYTES]).await.unwrap(), bytes);
+            let since = Instant::now();
+            theirs.write_all(b"next").unwrap();
+            assert_eq!(read(&mut ours).await, "next");
+            assert_eq!(since.elapsed(), tick);
+        };
+        tick_after(100, TICK).await;
+        tick_after(PLENTY_BYTES + 100, TICK / 2).await;
+        tick_after(100, TICK).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -57,7 +57,7 @@ impl EngineConnector {
     }
 
     async fn open(&self) -> io::Result<Box<dyn Socket>> {
-        match (&self.address, self.ticks) {
+        match (&self.address, self.ticks.clone()) {
             (EngineAddress::Unix(path), None) => Ok(Box::new(UnixStream::connect(path).await?)),
             (EngineAddress::Unix(path), Some(ticks)) => {
                 Ok(Box::new(Coalesced::new(UnixStream::connect(path).await?.into_std()?, ticks)))
