@@ -9,6 +9,7 @@
 //! Guarantees: file descriptors and tasks do not grow with the number of rotations; no line is lost or doubled by one.
 
 mod client;
+mod exclusive;
 mod multiplexed;
 mod rotation;
 mod stream;

@@ -1,22 +1,34 @@
 //! An open connection to an engine, counted for as long as it is open.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use hyper::body::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop;
 
 use crate::metrics::{GaugeGuard, Metrics};
 
-/// What a connection reads from and writes to.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Read at once at the most.
+const CHUNK_BYTES: usize = 32 << 10;
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+thread_local! {
+    /// Read into by whichever connection is read, so that one that is silent holds no buffer, and none is cleared for a read.
+    static CHUNK: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_BYTES].into());
+}
+
+/// What a connection reads from and writes to.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for S {}
 
 /// An open connection; it is closed when this is dropped.
 pub struct EngineConnection {
@@ -43,6 +55,28 @@ pub(crate) struct Settling {
 impl EngineConnection {
     pub(super) fn new(socket: Box<dyn Socket>, metrics: &Metrics) -> Self {
         Self { socket: TokioIo::new(socket), _counted: metrics.connections_active.hold(), life: Arc::default() }
+    }
+
+    /// What ends with this.
+    pub(super) fn life(&self) -> Weak<ConnectionLife> {
+        Arc::downgrade(&self.life)
+    }
+
+    /// The next bytes; `None` at the end. Cancel-safe.
+    pub(super) async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+        let socket = self.socket.inner_mut();
+        poll_fn(|cx| {
+            // One that always has more does not keep the others of its runtime waiting.
+            let turn = ready!(coop::poll_proceed(cx));
+            CHUNK.with_borrow_mut(|chunk| {
+                let mut chunk = ReadBuf::new(chunk);
+                ready!(Pin::new(&mut *socket).poll_read(cx, &mut chunk))?;
+                turn.made_progress();
+                let filled = chunk.filled();
+                Poll::Ready(Ok((!filled.is_empty()).then(|| Bytes::copy_from_slice(filled))))
+            })
+        })
+        .await
     }
 
     fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<Box<dyn Socket>>> {
@@ -78,7 +112,7 @@ impl fmt::Debug for EngineConnection {
 impl Connection for EngineConnection {
     /// Every response of this connection carries its life in its extensions.
     fn connected(&self) -> Connected {
-        Connected::new().extra::<Weak<ConnectionLife>>(Arc::downgrade(&self.life))
+        Connected::new().extra(self.life())
     }
 }
 

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use leaksoak_scenarios::Http;
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::exclusive;
 use super::multiplexed::Multiplexed;
 use crate::docker_api::connector::EngineConnector;
 use crate::docker_api::{Answer, Body, EngineAddress, EngineError, Transport};
@@ -63,9 +64,10 @@ impl Default for ClientSettings {
 /// One client for a whole process: connections are kept alive and used again, within bounds, and every wait is limited.
 ///
 /// Over HTTP/2 all answers share a connection. Over HTTP/1.1 each has one to itself, and a body that is dropped before its
-/// end closes it; hyper notices within moments, not at once.
+/// end closes it: that of a stream at once, that of a document within moments, when hyper notices.
 #[derive(Debug)]
 pub struct PooledClient {
+    connector: EngineConnector,
     http1: Client<EngineConnector, Empty<Bytes>>,
     pending: Semaphore,
     connections: Arc<Semaphore>,
@@ -88,6 +90,7 @@ impl PooledClient {
             .pool_timer(TokioTimer::new())
             .build(connector.clone());
         Self {
+            connector: connector.clone(),
             http1,
             pending: Semaphore::new(settings.max_pending.max(1)),
             connections: Arc::new(Semaphore::new(settings.max_connections)),
@@ -110,17 +113,21 @@ impl PooledClient {
             return Ok(self.http2.send(request).await?);
         }
         let mut request = request(path)?;
-        if answer == Answer::Stream {
-            // The body then goes on to the connection's end, which is this stream's alone, instead of coming in chunks:
-            // the engine makes one of every line, and taking them apart costs more than the lines.
-            *request.version_mut() = Version::HTTP_10;
-        }
         let connection = Arc::clone(&self.connections).acquire_owned().await?;
-        Ok(Body::of(self.http1.request(request).await?).map(|body| body.holding(connection)))
+        let response = match answer {
+            Answer::Document => Body::of(self.http1.request(request).await?),
+            Answer::Stream => {
+                // The body then goes on to the connection's end instead of coming in chunks: the engine makes one of every
+                // line, and taking them apart costs more than the lines.
+                *request.version_mut() = Version::HTTP_10;
+                exclusive::send(&self.connector, request).await?
+            }
+        };
+        Ok(response.map(|body| body.holding(connection)))
     }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Transport for PooledClient {
     fn get(&self, path: String, answer: Answer) -> BoxFuture<'_, Result<Response<Body>, EngineError>> {

@@ -57,6 +57,7 @@ async fn over_http1_although_the_engine_speaks_http2() {
 }
 
 async fn assert_clean(place: &Place, engine: EngineAddress, settings: ClientSettings, connections: u64) {
+    let settings = ClientSettings { max_idle: 1, ..settings };
     for id in ["chatty", "silent"] {
         place.engine.create_and_run(id);
     }
