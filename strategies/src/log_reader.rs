@@ -13,9 +13,10 @@ use crate::discovery::Container;
 use crate::docker_api::connection::Settling;
 use crate::docker_api::frames::{Demultiplexer, FrameError, RawLine};
 use crate::docker_api::logs::{LogLine, LogQuery};
+use crate::docker_api::timestamp::Timestamp;
 use crate::docker_api::{Body, Engine, EngineError};
 use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
-use crate::progress::{Join, Progress, Reach};
+use crate::progress::{Join, Progress, Reach, wall_clock};
 use crate::strategy::Context;
 
 /// How long a stream that has lines to begin with may take to its first.
@@ -203,26 +204,26 @@ impl Capture {
 
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
     pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
-        let name = self.claims.captured.container.name();
+        let (name, now) = (self.claims.captured.container.name(), wall_clock());
         let mut input = chunk;
         while let Some(raw) = self.lines.next_line(&mut input)? {
             let Some(line) = self.claims.parse(raw) else { continue };
             if let Some(join) = &mut self.join
-                && !join.admits(&self.claims.captured.progress, &line)
+                && !join.admits(&self.claims.captured.progress, &line, now)
             {
                 return Err(ReadError::Apart);
             }
-            self.claims.take(&name, &line, raw.cut).await;
+            self.claims.take(&name, &line, raw.cut, now).await;
         }
         Ok(())
     }
 
     /// Hands over what the stream's end has left without a newline.
     async fn take_unfinished(&self) {
-        let name = self.claims.captured.container.name();
+        let (name, now) = (self.claims.captured.container.name(), wall_clock());
         for raw in self.lines.unfinished() {
             if let Some(line) = self.claims.parse(raw) {
-                self.claims.take(&name, &line, raw.cut).await;
+                self.claims.take(&name, &line, raw.cut, now).await;
             }
         }
     }
@@ -238,8 +239,8 @@ impl Claims {
         line
     }
 
-    async fn take(&self, container: &str, line: &LogLine<'_>, cut: bool) {
-        if !self.captured.progress.claim(line) {
+    async fn take(&self, container: &str, line: &LogLine<'_>, cut: bool, now: Timestamp) {
+        if !self.captured.progress.claim(line, now) {
             return;
         }
         if cut {

@@ -28,6 +28,9 @@ pub(crate) use join::{Join, Reach};
 /// with an earlier timestamp.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// Of a longer text, only the hash is remembered.
+const COPIED_BYTES: usize = 4096;
+
 /// Texts remembered of one timestamp. An engine that stamps more lines than this alike has its repeated lines delivered
 /// again, rather than a search through all of them for each.
 const MAX_TEXTS: usize = 1024;
@@ -44,8 +47,14 @@ struct Newest {
     time: Timestamp,
     /// By our clock, which need not be the engine's: what it tells is whether it was set back since.
     claimed_at: Timestamp,
-    /// Hashes of the texts of this timestamp; nearly always one.
-    texts: Vec<u64>,
+    texts: Texts,
+}
+
+/// The texts of one timestamp; nearly always one, which costs less to copy than to hash.
+#[derive(Debug, Default)]
+struct Texts {
+    first: Option<Vec<u8>>,
+    hashes: Vec<u64>,
 }
 
 impl Progress {
@@ -66,9 +75,9 @@ impl Progress {
         self.lock().iter().flatten().map(|newest| newest.time).max()
     }
 
-    /// True when the line was not captured before; from now on it is.
-    pub(crate) fn claim(&self, line: &LogLine<'_>) -> bool {
-        self.claim_at(line.stream, line.time, line.text, wall_clock())
+    /// True when the line was not captured before; from now on it is. `now` is the [`wall_clock`]'s.
+    pub(crate) fn claim(&self, line: &LogLine<'_>, now: Timestamp) -> bool {
+        self.claim_at(line.stream, line.time, line.text, now)
     }
 
     /// Whether the line was captured before.
@@ -80,22 +89,23 @@ impl Progress {
         let newest = self.lock();
         let Some(newest) = &newest[stream as usize] else { return false };
         if time == newest.time {
-            return newest.texts.contains(&self.hasher.hash_one(text));
+            return newest.texts.contain(text, &self.hasher);
         }
         time < newest.time && !newest.is_given_up(now)
     }
 
     fn claim_at(&self, stream: StreamKind, time: Timestamp, text: &[u8], now: Timestamp) -> bool {
-        let text = self.hasher.hash_one(text);
         let mut newest = self.lock();
         let Some(newest) = &mut newest[stream as usize] else {
-            newest[stream as usize] = Some(Newest { time, claimed_at: now, texts: vec![text] });
+            let mut texts = Texts::default();
+            texts.replace_by(text, &self.hasher);
+            newest[stream as usize] = Some(Newest { time, claimed_at: now, texts });
             return true;
         };
         if time == newest.time {
-            let repeated = newest.texts.contains(&text);
-            if !repeated && newest.texts.len() < MAX_TEXTS {
-                newest.texts.push(text);
+            let repeated = newest.texts.contain(text, &self.hasher);
+            if !repeated {
+                newest.texts.add(text, &self.hasher);
             }
             return !repeated;
         }
@@ -103,8 +113,7 @@ impl Progress {
         if new {
             newest.time = time;
             newest.claimed_at = now;
-            newest.texts.clear();
-            newest.texts.push(text);
+            newest.texts.replace_by(text, &self.hasher);
         }
         new
     }
@@ -121,8 +130,32 @@ impl Newest {
     }
 }
 
-/// To some milliseconds, at the price of a few nanoseconds: it is read for every line.
-fn wall_clock() -> Timestamp {
+impl Texts {
+    fn contain(&self, text: &[u8], hasher: &RandomState) -> bool {
+        self.first.as_deref() == Some(text) || (!self.hashes.is_empty() && self.hashes.contains(&hasher.hash_one(text)))
+    }
+
+    fn add(&mut self, text: &[u8], hasher: &RandomState) {
+        if self.hashes.len() < MAX_TEXTS {
+            self.hashes.push(hasher.hash_one(text));
+        }
+    }
+
+    fn replace_by(&mut self, text: &[u8], hasher: &RandomState) {
+        self.hashes.clear();
+        if text.len() > COPIED_BYTES {
+            self.first = None;
+            self.hashes.push(hasher.hash_one(text));
+            return;
+        }
+        let first = self.first.get_or_insert_default();
+        first.clear();
+        first.extend_from_slice(text);
+    }
+}
+
+/// To some milliseconds, at the price of a few nanoseconds.
+pub(crate) fn wall_clock() -> Timestamp {
     let now = clock_gettime(ClockId::RealtimeCoarse);
     Timestamp::from_unix_nanos(now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec))
 }
@@ -211,7 +244,7 @@ mod tests {
         let progress = Progress::default();
         let log: Vec<Entry> = (0..2 * MAX_TEXTS).map(|_| (Stdout, 1)).collect();
         assert_eq!(read(&log, &progress, log.len()).len(), log.len());
-        assert_eq!(read(&log, &progress, log.len()).len(), MAX_TEXTS, "those beyond the limit come again");
+        assert_eq!(read(&log, &progress, log.len()).len(), MAX_TEXTS - 1, "those beyond the limit come again");
     }
 
     fn any_log() -> impl Strategy<Value = Vec<Entry>> {

@@ -9,7 +9,7 @@
 //! taken for a line. It is the first of its output in the stream, and has the timestamp of its line's beginning, which is
 //! no later than the newest line captured: what is both has to be known already, or else the tail is too short as well.
 
-use super::{Progress, wall_clock};
+use super::Progress;
 use crate::docker_api::logs::LogLine;
 use crate::docker_api::timestamp::Timestamp;
 
@@ -56,11 +56,7 @@ pub(crate) struct Join {
 impl Join {
     /// Whether all lines before this one are captured, or in this stream. To be asked for every line, in order, before it
     /// is claimed; after the first `false` the stream is of no use.
-    pub(crate) fn admits(&mut self, progress: &Progress, line: &LogLine<'_>) -> bool {
-        self.admits_at(progress, line, wall_clock())
-    }
-
-    fn admits_at(&mut self, progress: &Progress, line: &LogLine<'_>, now: Timestamp) -> bool {
+    pub(crate) fn admits(&mut self, progress: &Progress, line: &LogLine<'_>, now: Timestamp) -> bool {
         let met = &mut self.met[line.stream as usize];
         if !*met {
             let is_later = self.captured_to.is_some_and(|newest| line.time > newest);
@@ -110,7 +106,7 @@ mod tests {
             let rest = log[..from].iter().any(|earlier| earlier.line == record.line);
             let text = if rest { format!("rest of {}", record.line) } else { record.line.to_string() };
             let line = line(record, &text);
-            if join.as_mut().is_some_and(|join| !join.admits_at(progress, &line, NOW)) {
+            if join.as_mut().is_some_and(|join| !join.admits(progress, &line, NOW)) {
                 return (claimed, false);
             }
             if progress.claim_at(line.stream, line.time, line.text, NOW) {
