@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::discovery::{Container, ContainerEvent};
 use crate::log_reader::Captured;
-use crate::progress::Progress;
+use crate::progress::{Pace, Progress};
 use crate::strategy::Context;
 
 /// The followers; all of them end when this is dropped.
@@ -106,7 +106,12 @@ impl Followers {
     {
         let id = container.id.clone();
         let known = self.known.entry(id.clone()).or_insert_with(|| Known {
-            captured: Arc::new(Captured { container, progress: Progress::default(), stopped: Notify::new() }),
+            captured: Arc::new(Captured {
+                container,
+                progress: Progress::default(),
+                pace: Pace::default(),
+                stopped: Notify::new(),
+            }),
             following: false,
             started_again: false,
             removed: false,

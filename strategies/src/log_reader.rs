@@ -16,7 +16,7 @@ use crate::docker_api::logs::{LogLine, LogQuery};
 use crate::docker_api::timestamp::Timestamp;
 use crate::docker_api::{Body, Engine, EngineError};
 use crate::metrics::{DropReason, ErrorKind, GaugeGuard, Metrics};
-use crate::progress::{Join, Progress, Reach, wall_clock};
+use crate::progress::{Join, Pace, Progress, Reach, wall_clock};
 use crate::strategy::Context;
 
 /// How long a stream that has lines to begin with may take to its first.
@@ -27,6 +27,7 @@ const FIRST_LINE: Duration = Duration::from_secs(1);
 pub(crate) struct Captured {
     pub(crate) container: Arc<Container>,
     pub(crate) progress: Progress,
+    pub(crate) pace: Pace,
     /// Told when the container has stopped.
     pub(crate) stopped: Notify,
 }
@@ -94,7 +95,7 @@ impl LogReader {
     ) -> Result<Self, EngineError> {
         let since = captured.progress.since();
         // Of a log that was never read, all is wanted.
-        let tail = since.and(reach.tail());
+        let tail = since.and(reach.tail(&captured.pace));
         Self::open(engine, captured, context, LogQuery { since, tail, follow: true }).await
     }
 
@@ -206,6 +207,7 @@ impl Capture {
     pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
         let (name, now) = (self.claims.captured.container.name(), wall_clock());
         let mut input = chunk;
+        let mut lines = 0;
         while let Some(raw) = self.lines.next_line(&mut input)? {
             let Some(line) = self.claims.parse(raw) else { continue };
             if let Some(join) = &mut self.join
@@ -214,7 +216,9 @@ impl Capture {
                 return Err(ReadError::Apart);
             }
             self.claims.take(&name, &line, raw.cut, now).await;
+            lines += 1;
         }
+        self.claims.captured.pace.came(lines);
         Ok(())
     }
 

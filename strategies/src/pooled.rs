@@ -151,9 +151,9 @@ impl Follower {
     /// Opens a stream that takes up where the one that is being read has got to. `None` when that is far behind: it has to
     /// go on. Where it has got to is left in `put_off_at`; if it is no further the next time, it is not behind but stuck.
     async fn open_next(&self, put_off_at: &mut Option<Timestamp>) -> Result<Option<LogReader>, ReadError> {
-        for reach in [Reach::Near, Reach::Far] {
+        for reach in [Reach::Next, Reach::Far] {
             let mut next = self.open(reach).await?;
-            if reach != Reach::Near {
+            if reach != Reach::Next {
                 self.context.metrics.streams_widened.inc();
             }
             if next.meets().await? {

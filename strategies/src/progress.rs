@@ -22,7 +22,7 @@ use crate::docker_api::logs::LogLine;
 use crate::docker_api::timestamp::Timestamp;
 use crate::line::StreamKind;
 
-pub(crate) use join::{Join, Reach};
+pub(crate) use join::{Join, Pace, Reach};
 
 /// A reading begins this much before the newest line, because a line of the other stream may be in the log after it
 /// with an earlier timestamp.

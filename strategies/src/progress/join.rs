@@ -9,14 +9,22 @@
 //! taken for a line. It is the first of its output in the stream, and has the timestamp of its line's beginning, which is
 //! no later than the newest line captured: what is both has to be known already, or else the tail is too short as well.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::Progress;
 use crate::docker_api::logs::LogLine;
 use crate::docker_api::timestamp::Timestamp;
 
+/// The shortest tail, and the longest that is near.
+const LEAST: u32 = 16;
+const NEAR: u32 = 128;
+
 /// How far back a stream begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Reach {
-    /// Far enough while the capture keeps up: 10 ms of 10,000 lines a second.
+    /// Far enough while another stream goes on and keeps up: some times what has come at once.
+    Next,
+    /// Far enough after a short pause: 10 ms of 10,000 lines a second.
     #[default]
     Near,
     /// Some seconds of a busy container.
@@ -27,9 +35,10 @@ pub(crate) enum Reach {
 
 impl Reach {
     /// Lines at the log's end to ask for; `None`: all.
-    pub(crate) fn tail(self) -> Option<u32> {
+    pub(crate) fn tail(self, pace: &Pace) -> Option<u32> {
         match self {
-            Self::Near => Some(128),
+            Self::Next => Some(pace.several_times()),
+            Self::Near => Some(NEAR),
             Self::Far => Some(8192),
             Self::All => None,
         }
@@ -38,9 +47,27 @@ impl Reach {
     /// The next further one.
     pub(crate) fn wider(self) -> Self {
         match self {
-            Self::Near => Self::Far,
+            Self::Next | Self::Near => Self::Far,
             Self::Far | Self::All => Self::All,
         }
+    }
+}
+
+/// How many lines come at once: as many as a capture that keeps up is behind by.
+#[derive(Debug, Default)]
+pub(crate) struct Pace(AtomicU32);
+
+impl Pace {
+    /// So many have come at once.
+    pub(crate) fn came(&self, lines: u32) {
+        self.0.fetch_max(lines, Ordering::Relaxed);
+    }
+
+    /// Four times the most that came lately, within limits. What came before the last time this was asked for counts for half.
+    fn several_times(&self) -> u32 {
+        let lately = self.0.load(Ordering::Relaxed);
+        self.0.store(lately / 2, Ordering::Relaxed);
+        lately.saturating_mul(4).clamp(LEAST, NEAR)
     }
 }
 
@@ -115,6 +142,19 @@ mod tests {
             }
         }
         (claimed, true)
+    }
+
+    #[test]
+    fn the_next_tail_is_as_long_as_what_comes_at_once_wants_it() {
+        let pace = Pace::default();
+        let tail = || Reach::Next.tail(&pace).unwrap();
+        assert_eq!(tail(), 16);
+        for lines in [10, 12, 3] {
+            pace.came(lines);
+        }
+        assert_eq!([tail(), tail(), tail()], [48, 24, 16]);
+        pace.came(1_000_000);
+        assert_eq!(tail(), 128);
     }
 
     #[test]
