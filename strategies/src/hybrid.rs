@@ -1,7 +1,7 @@
 //! The strategy `hybrid`: the API to find the containers, their json-file logs for the content.
 //!
 //! One task reads all files, woken by one inotify instance. A file that is written to all the time is looked at once in
-//! `coalesce`; one that was quiet, at once. Each is followed through rotations, and up to where each log was delivered is kept
+//! `coalesce`, and inotify is not asked about it; one that was quiet, at once. Each is followed through rotations, and up to where each log was delivered is kept
 //! in `offsets.json` and its journal, so that a restarted arm goes on where it was. Every `rotate_every` the identity of every live file is
 //! checked, whatever inotify has said.
 //!
@@ -13,6 +13,7 @@
 
 mod age;
 mod archived;
+mod busy;
 mod chain;
 pub mod jsonfile;
 mod offsets;
@@ -39,6 +40,7 @@ use crate::metrics::{ErrorKind, GaugeGuard};
 use crate::pooled::{self, Rotation};
 use crate::strategy::{Context, Strategy, StrategyError};
 use age::AgeFilter;
+use busy::Busy;
 use settled::Settled;
 use tail::{Advance, Output, Tail};
 use watch::{Change, Watcher};
@@ -104,6 +106,10 @@ impl Strategy for Hybrid {
         let follow = |captured: Arc<Captured>| pooled::follow(context.clone(), captured, rotation.next_schedule());
         let mut next_look = Instant::now();
         loop {
+            let now = Instant::now();
+            if now >= next_look && monitor.look_at_the_hushed() {
+                next_look = now + coalesce;
+            }
             let more = monitor.advance().await == Advance::More;
             // After a while without a write this lies in the past: what comes then is looked at at once.
             let may_look = Instant::now() >= next_look;
@@ -150,6 +156,9 @@ struct Log {
     /// Why it could not be read, when that was last tried; said once for every new reason.
     trouble: Option<io::ErrorKind>,
     counted: Option<GaugeGuard>,
+    busy: Busy,
+    /// The watcher does not tell when something is written.
+    hushed: bool,
 }
 
 /// What is still to come.
@@ -232,7 +241,10 @@ impl Monitor {
             ready: true,
             trouble: None,
             counted: None,
+            busy: Busy::new(self.settings.coalesce),
+            hushed: false,
         });
+        log.hushed = false;
         log.state = State::Running;
         log.counted.get_or_insert_with(|| self.context.metrics.streams_active.hold());
         log.mark(Change::Names);
@@ -246,15 +258,40 @@ impl Monitor {
         }
     }
 
+    /// Has those looked at whose writes are not told, and tells whether there are any.
+    fn look_at_the_hushed(&mut self) -> bool {
+        let logs = &mut self.logs;
+        let mut any = false;
+        for log in logs.values_mut().filter(|log| log.hushed) {
+            log.mark(Change::Written);
+            any = true;
+        }
+        if any {
+            self.watcher.look(|id, change| mark(logs, id, change));
+        }
+        any
+    }
+
     /// Reads a piece of every log that is ready.
     async fn advance(&mut self) -> Advance {
         let mut all = Advance::AtEnd;
         let mut removed = Vec::new();
+        let now = Instant::now();
         for (id, log) in self.logs.iter_mut().filter(|(_, log)| log.ready) {
             match log.advance(&mut self.buffer, &self.output).await {
                 Advance::More => all = Advance::More,
                 Advance::AtEnd if log.state == State::Removed => removed.push(id.clone()),
-                Advance::AtEnd => {}
+                Advance::AtEnd => {
+                    let busy = log.busy.after_look(now, log.tail.bytes_read()) && log.state == State::Running;
+                    if busy != log.hushed {
+                        let was_hushed = std::mem::replace(&mut log.hushed, self.watcher.hush(id, busy));
+                        if was_hushed {
+                            // What was written until then is told by nobody.
+                            log.mark(Change::Written);
+                            all = Advance::More;
+                        }
+                    }
+                }
             }
         }
         for id in removed {
@@ -379,7 +416,8 @@ mod tests {
     fn a_finished_log_is_not_opened_again_by_a_check() {
         let container = Arc::new(Container::known_by("a"));
         let tail = Tail::new(&container, "/nowhere/a-json.log".as_ref(), None, AgeFilter::new(None));
-        let log = Log { tail, state: State::Finished, ready: false, trouble: None, counted: None };
+        let busy = Busy::new(Duration::ZERO);
+        let log = Log { tail, state: State::Finished, ready: false, trouble: None, counted: None, busy, hushed: false };
         let mut logs = HashMap::from([("a".to_owned(), log)]);
         for change in [Change::Names, Change::Written] {
             mark(&mut logs, None, change);

@@ -52,6 +52,7 @@ pub(super) struct Tail {
     /// Another file was seen in this one's place; it is read to its end once more.
     leaving: bool,
     last_ticket: Ticket,
+    bytes_read: u64,
 }
 
 #[derive(Debug)]
@@ -96,7 +97,13 @@ impl Tail {
             check_names: true,
             leaving: false,
             last_ticket: Ticket::default(),
+            bytes_read: 0,
         }
+    }
+
+    /// Bytes read so far, of all its files.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.bytes_read
     }
 
     /// Has the next [`Tail::advance`] look which file is in the live one's place.
@@ -112,6 +119,7 @@ impl Tail {
         };
         let count = open.file.read(buffer)?;
         if count > 0 {
+            self.bytes_read += count as u64;
             let begin = open.read_to;
             open.has_read(&buffer[..count]);
             self.deliver(begin, &buffer[..count], output).await;

@@ -6,12 +6,13 @@
 //! [`POLL_EVERY`] instead, and the arm's log says so.
 //!
 //! With coalescing, the instance is registered with the reactor only while it is waited for. One that is registered wakes
-//! the thread for every line that anybody prints, whether or not it is time to look: that costs many times the line.
+//! the thread for every line that anybody prints, whether or not it is time to look: that costs many times the line. A log that
+//! is looked at all the time anyhow can be hushed: that somebody wrote to it is told no longer, only of its names.
 
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
@@ -49,8 +50,21 @@ pub(super) struct Watches {
     coalesced: bool,
     buffer: Vec<u8>,
     by_descriptor: HashMap<WatchDescriptor, String>,
-    by_container: HashMap<String, WatchDescriptor>,
+    by_container: HashMap<String, Watch>,
 }
+
+/// The watch of a container's log.
+struct Watch {
+    descriptor: WatchDescriptor,
+    directory: PathBuf,
+}
+
+/// What happens to the names in a directory.
+const NAMES: WatchMask = WatchMask::CREATE
+    .union(WatchMask::DELETE)
+    .union(WatchMask::MOVED_FROM)
+    .union(WatchMask::MOVED_TO)
+    .union(WatchMask::ONLYDIR);
 
 impl Watcher {
     /// A watcher that watches nothing yet. `coalesced`: it is not waited for all the time.
@@ -60,11 +74,31 @@ impl Watcher {
 
     /// Watches the directory of a container's log, until [`Watcher::forget`].
     pub(super) fn watch(&mut self, container: &str, directory: &Path) {
-        let Self::Inotify(watches) = self else { return };
-        if let Err(error) = watches.add(container, directory) {
+        if let Self::Inotify(watches) = self {
+            let added = watches.add(container, directory, NAMES | WatchMask::MODIFY);
+            self.unless_it_failed(added);
+        }
+    }
+
+    /// From now on, or no longer, that a container's log was written to is not told. False: it goes on being told.
+    pub(super) fn hush(&mut self, container: &str, hush: bool) -> bool {
+        let Self::Inotify(watches) = self else { return false };
+        let Some(directory) = watches.by_container.get(container).map(|watch| watch.directory.clone()) else {
+            return false;
+        };
+        let mask = if hush { NAMES } else { NAMES | WatchMask::MODIFY };
+        let changed = watches.add(container, &directory, mask);
+        self.unless_it_failed(changed) && hush
+    }
+
+    fn unless_it_failed(&mut self, added: io::Result<()>) -> bool {
+        match added {
+            Ok(()) => true,
             // Without the directory there is nothing to be watched: the container is being removed.
-            if error.kind() != io::ErrorKind::NotFound {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
                 *self = Self::clock_because("no inotify watch", &error);
+                false
             }
         }
     }
@@ -92,6 +126,16 @@ impl Watcher {
         }
     }
 
+    /// Tells of the changes that there are, and waits for none.
+    pub(super) fn look(&mut self, mut tell: impl FnMut(Option<&str>, Change)) {
+        if let Self::Inotify(watches) = self
+            && let Err(error) = watches.read(&mut tell)
+        {
+            *self = Self::clock_because("inotify failed", &error);
+            tell(None, Change::Names);
+        }
+    }
+
     fn clock_because(what: &str, error: &io::Error) -> Self {
         crate::log::say(
             crate::log::Level::Warn,
@@ -116,21 +160,16 @@ impl Watches {
         })
     }
 
-    fn add(&mut self, container: &str, directory: &Path) -> io::Result<()> {
-        let mask = WatchMask::MODIFY
-            | WatchMask::CREATE
-            | WatchMask::DELETE
-            | WatchMask::MOVED_FROM
-            | WatchMask::MOVED_TO
-            | WatchMask::ONLYDIR;
+    /// Adds a watch, or changes what an older one of the same directory tells.
+    fn add(&mut self, container: &str, directory: &Path, mask: WatchMask) -> io::Result<()> {
         let descriptor = self.inotify.watches().add(directory, mask)?;
         self.by_descriptor.insert(descriptor.clone(), container.to_owned());
-        self.by_container.insert(container.to_owned(), descriptor);
+        self.by_container.insert(container.to_owned(), Watch { descriptor, directory: directory.to_owned() });
         Ok(())
     }
 
     fn remove(&mut self, container: &str) {
-        if let Some(descriptor) = self.by_container.remove(container) {
+        if let Some(Watch { descriptor, .. }) = self.by_container.remove(container) {
             self.by_descriptor.remove(&descriptor);
             // The kernel has removed it already when the directory is gone.
             let _ = self.inotify.watches().remove(descriptor);
@@ -210,6 +249,24 @@ mod tests {
             told = next(&mut watcher).await;
         }
         assert!(told.iter().all(|(container, _)| container.as_deref() == Some("two")) && !told.is_empty(), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn of_a_hushed_log_only_its_names_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut file = std::fs::File::create(&path).unwrap();
+        let mut watcher = Watcher::new(true);
+        watcher.watch("a", dir.path());
+        assert!(!watcher.hush("unknown", true));
+        assert!(watcher.hush("a", true));
+        file.write_all(b"x").unwrap();
+        watcher.look(|_, change| panic!("{change:?} is told"));
+        std::fs::rename(&path, dir.path().join("log.1")).unwrap();
+        assert!(next(&mut watcher).await.contains(&(Some("a".to_owned()), Change::Names)));
+        assert!(!watcher.hush("a", false));
+        file.write_all(b"x").unwrap();
+        assert_eq!(next(&mut watcher).await, [(Some("a".to_owned()), Change::Written)]);
     }
 
     #[tokio::test]
