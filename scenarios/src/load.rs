@@ -2,9 +2,10 @@
 //!
 //! In this order: the file is read; `--set` and `--duration` change the document; warm-up and checkpoints are fitted
 //! to a shorter run; everything is checked; then arms are chosen and containers counted anew, which can break
-//! nothing that was checked.
+//! nothing that was checked. Last, the programs of the arms that are left must be there.
 
 mod adjust;
+mod programs;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -68,6 +69,7 @@ pub fn load(name_or_path: &str, overrides: &Overrides) -> Result<Scenario, Scena
     if let Some(count) = overrides.containers {
         adjust::scale_containers(&mut scenario, count)?;
     }
+    programs::are_there(&scenario.arms).map_err(|error| source.rule(&document, error))?;
     Ok(scenario)
 }
 

@@ -204,7 +204,7 @@ pub enum Strategy {
     },
     /// An executable that is an arm: started with `--config FILE`, the arm's instructions.
     Program {
-        /// Its path; one that is relative counts from where leaksoak runs.
+        /// Its path; one that is relative counts from where leaksoak runs, and a name without a `/` is looked up in `PATH`.
         program: String,
     },
     /// Does nothing at all: it answers for its health and captures no line. Proves that a run can tell (INVALID).

@@ -420,6 +420,48 @@ mine.toml:20: `arms.pooled.program` is missing: `strategy = "program"` needs it
 }
 
 #[test]
+fn a_program_that_cannot_be_started_is_told_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("my-arm");
+    fs::write(&file, "").unwrap();
+    let said_of_program =
+        |program: &str| said_with("\"pooled\"\nrotate", &format!("\"program\"\nprogram = {program:?}\n#"));
+    let (file, dir) = (file.to_str().unwrap(), dir.path().to_str().unwrap());
+    let beyond = format!("{file}/my-arm");
+    let said = all(["target/no-such", "/nonexistent/arm", dir, file, &beyond, "no-such-arm"].map(said_of_program));
+    let here = std::env::current_dir().unwrap();
+    insta::assert_snapshot!(said.replace(dir, "/dir").replace(here.to_str().unwrap(), "/here"), @r##"
+mine.toml:23: `arms.pooled.program` is "target/no-such", which does not exist in /here, where leaksoak runs
+  build it, or correct the path
+
+mine.toml:23: `arms.pooled.program` is "/nonexistent/arm", which does not exist
+  build it, or correct the path
+
+mine.toml:23: `arms.pooled.program` is "/dir", which is no file
+  give the path of an executable file
+
+mine.toml:23: `arms.pooled.program` is "/dir/my-arm", which is not executable
+  allow it with `chmod +x`, or correct the path
+
+mine.toml:23: `arms.pooled.program` is "/dir/my-arm/my-arm", which cannot be looked at: Not a directory (os error 20)
+  give the path of an executable file
+
+mine.toml:23: `arms.pooled.program` is "no-such-arm", which is no executable file in a directory of PATH
+  a file where leaksoak runs is given as `./no-such-arm`, any other by its path
+"##);
+}
+
+#[test]
+fn the_program_of_an_arm_that_does_not_run_need_not_be_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.toml");
+    fs::write(&path, GOOD.replacen("strategy = \"naive\"", "strategy = \"program\"\nprogram = \"./no-such\"", 1))
+        .unwrap();
+    let pooled_alone = Overrides { arms: vec!["pooled".to_owned()], ..Overrides::default() };
+    load(path.to_str().unwrap(), &pooled_alone).unwrap();
+}
+
+#[test]
 fn stages_that_cannot_be_are_told_with_a_remedy() {
     let stages = |stages: &[(&str, u32)]| {
         let stage = |(from, pct): &(&str, u32)| format!("[[stage]]\nfrom = \"{from}\"\nshare_pct = {pct}\n");

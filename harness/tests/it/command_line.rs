@@ -16,6 +16,24 @@ fn a_scenario_with_a_typo_is_refused_with_file_line_key_and_suggestion() {
 }
 
 #[test]
+fn a_program_that_is_not_there_is_refused_before_an_engine_is_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mine.toml");
+    let smoke = leaksoak(&["scenarios", "smoke"]).output().unwrap().stdout;
+    fs::write(&file, smoke).unwrap();
+    let set = ["arms.pooled.strategy=program", "arms.pooled.program=./no-such"];
+    for command in ["check", "run"] {
+        let output = leaksoak(&[command, file.to_str().unwrap(), "--set", set[0], "--set", set[1]])
+            .env("DOCKER_HOST", "unix:///nonexistent")
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(set[1]) && said.contains("does not exist"), "{said}");
+    }
+}
+
+#[test]
 fn a_scenario_that_does_not_exist_is_refused_with_the_nearest_name() {
     let output = leaksoak(&["run", "smokee"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
