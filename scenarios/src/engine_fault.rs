@@ -94,8 +94,12 @@ impl EngineFaultKind {
         match self {
             Self::Delay { by, .. } => format!("engine answers {by} late"),
             Self::Errors { pct, .. } => format!("engine answers 500 to {pct} % of the requests"),
-            Self::Leak { fds_per_min, tasks_per_min, .. } => {
-                format!("engine leaks {fds_per_min} FDs/min and {tasks_per_min} tasks/min")
+            Self::Leak { fds_per_min, tasks_per_min, memory_per_min, .. } => {
+                let counts =
+                    [(*fds_per_min, "FDs"), (*tasks_per_min, "tasks")].into_iter().filter(|(count, _)| *count > 0);
+                let counts = counts.map(|(count, what)| format!("{count} {what}/min"));
+                let memory = memory_per_min.map(|memory| format!("{memory}/min of memory"));
+                format!("engine leaks {}", counts.chain(memory).collect::<Vec<_>>().join(", "))
             }
             other => format!("engine: {}", other.word()),
         }

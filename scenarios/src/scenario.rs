@@ -152,6 +152,20 @@ pub enum SinkFaultKind {
     },
 }
 
+impl SinkFaultKind {
+    /// As an event of the run tells it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Down => "sink down".into(),
+            Self::Cut { pct } => format!("sink cuts {pct} % of the connections"),
+            Self::Answer { status, pct } => format!("sink answers {status} to {pct} % of the requests"),
+            Self::Refuse { pct } => format!("sink refuses {pct} % of the lines"),
+            Self::Slow { delay } => format!("sink answers {delay} late"),
+        }
+    }
+}
+
 /// One strategy under test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arm {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leaksoak_reports::record::events::Event;
-use leaksoak_scenarios::{EngineFaultKind, Scenario, SinkFaultKind, Span};
+use leaksoak_scenarios::{EngineFaultKind, Scenario, Span};
 
 use super::lifecycle::Operation;
 
@@ -11,7 +11,7 @@ use super::lifecycle::Operation;
 pub(super) fn of(scenario: &Scenario) -> Vec<(Duration, Operation)> {
     let mut scheduled = Vec::new();
     for fault in &scenario.sink.faults {
-        let (name, from) = (name(fault.kind), fault.from.as_duration());
+        let (name, from) = (fault.kind.describe(), fault.from.as_duration());
         scheduled.push((from, Operation::Record(Event::FaultBegan { fault: name.clone() })));
         if let Some(lasts) = fault.lasts {
             let ended = Operation::Record(Event::FaultEnded { fault: name });
@@ -33,14 +33,4 @@ pub(super) fn of(scenario: &Scenario) -> Vec<(Duration, Operation)> {
     let stages = scenario.stages.iter();
     scheduled.extend(stages.map(|stage| (stage.from.as_duration(), Operation::Monitor { share_pct: stage.share_pct })));
     scheduled
-}
-
-fn name(kind: SinkFaultKind) -> String {
-    match kind {
-        SinkFaultKind::Down => "sink down".into(),
-        SinkFaultKind::Cut { pct } => format!("sink cuts {pct} % of the connections"),
-        SinkFaultKind::Answer { status, pct } => format!("sink answers {status} to {pct} % of the requests"),
-        SinkFaultKind::Refuse { pct } => format!("sink refuses {pct} % of the lines"),
-        SinkFaultKind::Slow { delay } => format!("sink answers {delay} late"),
-    }
 }
