@@ -12,6 +12,7 @@ use leaksoak_reports::record::events::{Event, EventRecord, Phase};
 use leaksoak_reports::record::ledger::Ledger;
 use leaksoak_reports::record::run_info::RunInfo;
 use leaksoak_reports::record::samples::Sample;
+use leaksoak_reports::words::counted;
 
 use crate::event::{Consumer, RunEvent};
 use crate::run::lifecycle::describe;
@@ -86,8 +87,8 @@ impl Progress {
             info.scenario.name, info.engine.kind, info.engine.version, info.engine.address, info.engine.api_version
         ));
         self.say(&format!(
-            "{} containers, {} measured, arms: {}",
-            info.scenario.container_count(),
+            "{}, {} measured, arms: {}",
+            counted(u64::from(info.scenario.container_count()), "container"),
             info.scenario.duration,
             arms.join(", ")
         ));
@@ -143,8 +144,10 @@ impl Progress {
         for arm in &ledger.arms {
             let Some(display) = self.display.as_ref().and_then(|display| display.arms.get(&arm.arm)) else { continue };
             display.set_message(format!(
-                "{} lines delivered, {} lost, {} duplicated",
-                arm.total.delivered, arm.total.lost, arm.total.duplicated
+                "{} delivered, {} lost, {} duplicated",
+                counted(arm.total.delivered, "line"),
+                arm.total.lost,
+                arm.total.duplicated
             ));
         }
     }
@@ -228,7 +231,7 @@ fn tell(event: &Event) -> Option<String> {
             format!("stage: {share_pct} % of the containers monitored, {containers}")
         }
         Event::EngineLost { reason } => format!("the engine is lost: {}", printable(reason)),
-        Event::Gap { missed_ticks } => format!("{missed_ticks} ticks missed"),
+        Event::Gap { missed_ticks } => format!("{} missed", counted(*missed_ticks, "tick")),
         Event::Interrupted { signal } => format!("{signal}: ending early, the report will be partial"),
         Event::Decided { reasons } => format!("decided, the run ends here: {}", printable(&reasons.join("; "))),
         Event::Warning { message } => format!("warning: {}", printable(message)),

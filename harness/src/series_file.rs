@@ -9,6 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
+use leaksoak_reports::words::counted;
 
 /// What is wanted of a file.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +99,7 @@ fn parse(input: impl Read, path: &Path, columns: &Columns<'_>) -> Result<SeriesF
         match error.into_kind() {
             csv::ErrorKind::Io(source) => SeriesError::Read { path: path.to_owned(), source },
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                wrong(line, format!("the row has {len} cells where the header has {expected_len}"))
+                wrong(line, format!("the row has {} where the header has {expected_len}", counted(len, "cell")))
             }
             _ => wrong(line, "the row cannot be read as CSV".to_owned()),
         }
@@ -172,10 +173,10 @@ fn parse(input: impl Read, path: &Path, columns: &Columns<'_>) -> Result<SeriesF
     }
     let mut notes = Vec::new();
     if backwards > 0 {
-        notes.push(format!("{backwards} rows went back in time: all were put in order"));
+        notes.push(format!("{} went back in time: all were put in order", counted(backwards, "row")));
     }
     if again > 0 {
-        notes.push(format!("{again} rows had the time of the row before"));
+        notes.push(format!("{} had the time of the row before", counted(again, "row")));
     }
     let series = columns.values.iter().zip(points).zip(odd).map(|((name, mut points), not_a_number)| {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -117,8 +117,15 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 /// `1 line`, `2 lines`.
-pub(crate) fn counted(value: u64, noun: &str) -> String {
+#[must_use]
+pub fn counted(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
+/// A change in what is named in the plural: `+1 FD`, `+9 FDs`.
+pub(crate) fn signed_counted(value: f64, nouns: &str) -> String {
+    let noun = if count_f64(value.abs()) == "1" { nouns.trim_end_matches('s') } else { nouns };
+    format!("{} {noun}", signed_count(value))
 }
 
 /// One decimal below 10, none from there on, and none where it would be a zero.
@@ -200,6 +207,13 @@ mod tests {
     fn counts_are_grouped() {
         assert_eq!([0, 999, 1_000, 34_560, 1_234_567].map(count), ["0", "999", "1,000", "34,560", "1,234,567"]);
         assert_eq!([9.0, 0.0, -3.0].map(signed_count), ["+9", "0", "-3"]);
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 2, 1_000].map(|many| counted(many, "line")), ["0 lines", "1 line", "2 lines", "1,000 lines"]);
+        let changes = [1.4, -0.6, 0.0, 2.0].map(|change| signed_counted(change, "tasks"));
+        assert_eq!(changes, ["+1 task", "-1 task", "0 tasks", "+2 tasks"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use leaksoak_reports::Outcome;
 use leaksoak_reports::analysis::{Growth, Known};
 use leaksoak_reports::verdict::{Decision, decide, is_used_up};
-use leaksoak_reports::words::span;
+use leaksoak_reports::words::{counted, span};
 use leaksoak_scenarios::{GrowthBy, Span};
 use serde::Serialize;
 
@@ -179,10 +179,10 @@ fn told(results: &Analysis, ceiling: Option<f64>) -> String {
         let rate = result.cumulative_rate_per_min.map_or("?".to_owned(), |rate| format!("{rate:.2}"));
         let _ = write!(
             text,
-            "  {} -> {}, {rate}/min cumulative, {} samples",
+            "  {} -> {}, {rate}/min cumulative, {}",
             known(result.baseline),
             known(result.last),
-            result.samples
+            counted(result.samples as u64, "sample")
         );
         if let Some(shape) = result.shape {
             let _ = write!(text, ", {shape}");

@@ -1,5 +1,6 @@
 //! `leaksoak check`: is this scenario right, and what would it run?
 
+use leaksoak_reports::words::counted;
 use leaksoak_scenarios::{Criteria, Expect, GrowthBy, Load, Scenario, Span, load};
 
 use super::{OverrideArgs, print};
@@ -24,7 +25,9 @@ fn describe(scenario: &Scenario) -> String {
     for group in &scenario.containers {
         let load = match group.load {
             Load::Steady { rate, line_bytes } => format!("steady, {rate}, {line_bytes} a line"),
-            Load::Bursty { burst, every, line_bytes } => format!("{burst} lines every {every}, {line_bytes} a line"),
+            Load::Bursty { burst, every, line_bytes } => {
+                format!("{} every {every}, {line_bytes} a line", counted(burst.into(), "line"))
+            }
             Load::Silent => "silent".into(),
         };
         let _ = writeln!(text, "  {} x {load}", group.count);

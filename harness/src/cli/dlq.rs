@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use leaksoak_reports::words::counted;
 use leaksoak_strategies::ArmConfig;
 use leaksoak_strategies::delivery::dead_letter::{self, DeadLetterFiles, DeadLetterLimits, Letter};
 use leaksoak_strategies::delivery::{Limits, SinkClient, SinkError};
@@ -98,7 +99,7 @@ fn list(args: &DlqArgs, json: bool) -> Result<Exit, Failure> {
         let reasons: Vec<_> = listed.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         let torn = if listed.unreadable > 0 { format!(", {} torn", listed.unreadable) } else { String::new() };
         let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-        print(format_args!("{arm}: {} dead letters{reasons}{torn}", listed.letters))?;
+        print(format_args!("{arm}: {}{reasons}{torn}", counted(listed.letters, "dead letter")))?;
     }
     Ok(Exit::Pass)
 }
@@ -140,7 +141,7 @@ fn drop_all(args: &DlqArgs) -> Result<Exit, Failure> {
             dropped += dead_letter::read(&path).map_err(|error| unreadable(&path, &error))?.count();
             fs::remove_file(&path).map_err(|error| unreadable(&path, &error))?;
         }
-        print(format_args!("{}: {dropped} dead letters dropped", arm.name))?;
+        print(format_args!("{}: {} dropped", arm.name, counted(dropped as u64, "dead letter")))?;
     }
     Ok(Exit::Pass)
 }

@@ -45,6 +45,8 @@ fn nothing_passes_on_data_that_is_missing_or_not_a_number() {
     assert_eq!(vanished.status.code(), Some(3), "{}", stderr(&vanished));
     let one = analyzed("elapsed_s,fds\n1,2\n", &[]);
     assert_eq!(one.status.code(), Some(3), "{}", stderr(&one));
+    let said = String::from_utf8_lossy(&one.stdout);
+    assert!(said.contains("1 sample after warm-up") && said.contains("cumulative, 1 sample\n"), "{said}");
     let empty = analyzed("", &[]);
     assert_eq!(empty.status.code(), Some(2), "{}", stderr(&empty));
 }

@@ -168,6 +168,8 @@ fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
     assert!(code == Some(2) && said.contains("hybird") && said.contains("hybrid"), "{said}");
     assert_eq!(dlq(&["drop"]).1, "hybrid: 4 dead letters dropped\n");
     assert_eq!(dlq(&["list"]).1, "hybrid: 0 dead letters\n");
+    fs::write(arm.join("dead-letters.ndjson"), "{\"reason\":\"shutdown\",\"entry\":{}}\n").unwrap();
+    assert_eq!(dlq(&["list"]).1, "hybrid: 1 dead letter (1 shutdown)\n");
     let nowhere = leaksoak(&["dlq", "list", "/nonexistent"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(2), "{}", stderr(&nowhere));
 }

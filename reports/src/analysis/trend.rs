@@ -13,6 +13,7 @@
 //! Not done: naming the shape of a growth, which is `shape`'s. A step that nobody names shows as a slope here.
 
 use super::series::{median, midmean, nth, ordered, thin};
+use crate::words::counted;
 
 /// A steady rate with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -31,7 +32,7 @@ pub struct Trend {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NoTrend {
     /// There are too few samples to say anything.
-    #[error("{samples} samples after warm-up are too few: a trend takes {MIN_SAMPLES}")]
+    #[error("{} after warm-up, too few: a trend takes {MIN_SAMPLES}", counted(*samples as u64, "sample"))]
     TooFew {
         /// How many there are.
         samples: usize,

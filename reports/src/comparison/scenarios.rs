@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use leaksoak_scenarios::Scenario;
 use serde_json::Value;
 
+use crate::words::counted;
+
 /// Differences told; what is beyond them is counted.
 const TOLD: usize = 8;
 
@@ -20,7 +22,7 @@ pub(super) fn differences(a: &Scenario, b: &Scenario) -> Vec<String> {
         .collect();
     let more = told.len().saturating_sub(TOLD);
     told.truncate(TOLD);
-    told.extend((more > 0).then(|| format!("and {more} keys more")));
+    told.extend((more > 0).then(|| format!("and {} more", counted(more as u64, "key"))));
     told
 }
 

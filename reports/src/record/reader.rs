@@ -17,6 +17,7 @@ use super::ledger::Ledger;
 use super::run_info::{FORMAT_VERSION, RunInfo};
 use super::samples::Sample;
 use super::{RecordError, RunDir};
+use crate::words::counted;
 
 /// Everything that one run recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,7 +176,7 @@ fn reason(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} fields where the header has {expected_len}")
+            format!("{} where the header has {expected_len}", counted(*len, "field"))
         }
         csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
         _ => error.to_string(),
@@ -232,9 +233,9 @@ fn read_lines(path: &Path, notes: &mut Vec<String>) -> Result<Option<Vec<u8>>, R
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     if whole < bytes.len() {
         notes.push(format!(
-            "{} ends in a torn line, as after a kill or on a full disk: its last {} bytes were dropped",
+            "{} ends in a torn line, as after a kill or on a full disk: its end of {} was dropped",
             file_name(path),
-            bytes.len() - whole
+            counted((bytes.len() - whole) as u64, "byte")
         ));
         bytes.truncate(whole);
     }

@@ -16,7 +16,7 @@ use leaksoak_scenarios::Expect;
 
 use crate::report::Report;
 use crate::verdict::{Outcome, Proof};
-use crate::words::{bytes, count, span, utc};
+use crate::words::{bytes, counted, span, utc};
 
 /// The report of one run.
 #[must_use]
@@ -75,15 +75,15 @@ fn head(report: &Report<'_>) -> String {
     };
     let _ = write!(
         text,
-        "\n{} measured, {} of it warm-up; {} containers.{turns} Run {}, started {}, leaksoak {}; Linux {}, {} CPUs, {} of memory, engine API {}.\n\n{}\n",
+        "\n{} measured, {} of it warm-up; {}.{turns} Run {}, started {}, leaksoak {}; Linux {}, {}, {} of memory, engine API {}.\n\n{}\n",
         span(verdict.measured_s),
         span(warmup_s.min(verdict.measured_s)),
-        count(u64::from(info.scenario.container_count())),
+        counted(u64::from(info.scenario.container_count()), "container"),
         code(&info.run_id),
         utc(info.started_unix_ms),
         escape(&info.version),
         escape(&host.kernel),
-        host.cpus,
+        counted(host.cpus.into(), "CPU"),
         bytes(host.memory_bytes as f64),
         escape(&info.engine.api_version),
         code(&info.argv.join(" ")),

@@ -146,7 +146,7 @@ fn killed_run_still_gives_a_report() {
 
     - pooled: loss: the sink gave no account
     - the run was killed after 33 s of 60 s, or is still going on: its last event is missing
-    - note: samples.csv ends in a torn line, as after a kill or on a full disk: its last 47 bytes were dropped
+    - note: samples.csv ends in a torn line, as after a kill or on a full disk: its end of 47 bytes was dropped
     - note: ledger.json is missing: what was lost is not known
     ");
     for file in ["verdict.json", "summary.md", "charts/fds.png", "charts/tasks.png", "charts/rss.png"] {

@@ -287,14 +287,14 @@ fn a_run_that_recorded_nothing_passes_nothing() {
     insta::assert_snapshot!(told(&judge(&recording)), @r"
     INCONCLUSIVE, exit 3
     - pooled: work: no sample of it after warm-up: there is nothing to judge
-    - pooled: FD growth: 0 samples after warm-up are too few: a trend takes 10
-    - pooled: task growth: 0 samples after warm-up are too few: a trend takes 10
-    - pooled: thread growth: 0 samples after warm-up are too few: a trend takes 10
+    - pooled: FD growth: 0 samples after warm-up, too few: a trend takes 10
+    - pooled: task growth: 0 samples after warm-up, too few: a trend takes 10
+    - pooled: thread growth: 0 samples after warm-up, too few: a trend takes 10
     - pooled: OOM kills: no start of this arm was recorded
     - pooled: connection timeouts: the arm's metrics were never read
     - pooled: loss: the sink gave no account
     - pooled: uptime: no start of this arm was recorded
-    - naive: the control was not caught leaking yet: FD growth: 0 samples after warm-up are too few: a trend takes 10
+    - naive: the control was not caught leaking yet: FD growth: 0 samples after warm-up, too few: a trend takes 10
     - the run was killed after 0 s of 60 s, or is still going on: its last event is missing
     ");
 }

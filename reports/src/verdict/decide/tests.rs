@@ -52,7 +52,7 @@ fn what_is_known_of_too_little_does_not_pass() {
         }
     }
     let short = Growth::of(&[(0.0, 1.0), (1.0, 1.0)], 0.0, &[]);
-    insta::assert_snapshot!(told(&short), @"INCONCLUSIVE: 2 samples after warm-up are too few: a trend takes 10");
+    insta::assert_snapshot!(told(&short), @"INCONCLUSIVE: 2 samples after warm-up, too few: a trend takes 10");
     let none = Growth::of(&[], 0.0, &[]);
     assert_eq!(decide(&none, Known::ALL, 2.0, GrowthBy::Cumulative).outcome, Outcome::Inconclusive);
 }

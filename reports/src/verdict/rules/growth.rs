@@ -10,7 +10,7 @@ use super::{ArmCase, undecided};
 use crate::analysis::{Growth, Metric, Window};
 use crate::verdict::decide::decide;
 use crate::verdict::{Criterion, CriterionResult, Interval, Outcome};
-use crate::words::{rate, signed_count, span};
+use crate::words::{rate, signed_counted, span};
 
 /// This share of the limit of open files counts as used up: near it, opening fails for whoever needs two.
 const USED_UP: f64 = 0.98;
@@ -128,8 +128,8 @@ fn notes(growth: &Growth, rule: &GrowthRule, outcome: Outcome) -> Vec<String> {
     {
         let delta = growth.baseline.zip(growth.last).map_or(0.0, |(baseline, last)| last - baseline);
         notes.push(format!(
-            "{} {what} since the baseline, but not growing: its cumulative rate of {}/min is one change divided by a growing time",
-            signed_count(delta),
+            "{} since the baseline, but not growing: its cumulative rate of {}/min is one change divided by a growing time",
+            signed_counted(delta, what),
             rate(cumulative)
         ));
     }

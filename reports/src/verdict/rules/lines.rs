@@ -25,7 +25,7 @@ pub(super) fn loss(case: &ArmCase<'_>) -> CriterionResult {
     }
     let lost = total.lost as f64 / total.expected as f64 * 100.0;
     let outcome = if is_below(lost, limit) { Outcome::Pass } else { Outcome::Fail };
-    let reason = format!("{} of {} lines ({})", count(total.lost), count(total.expected), percent(lost));
+    let reason = format!("{} of {} ({})", count(total.lost), counted(total.expected, "line"), percent(lost));
     CriterionResult { outcome, measured: Some(lost), reason, notes: lower_bounds(account), ..undecided("") }
 }
 
@@ -55,7 +55,10 @@ pub(super) fn connection_timeouts(case: &ArmCase<'_>) -> CriterionResult {
     let (outcome, reason) = if timeouts > limit {
         (Outcome::Fail, format!("{}, {limit} allowed", counted(timeouts, "timeout")))
     } else if known * 2 < alive {
-        (Outcome::Inconclusive, format!("the arm's metrics could be read in only {known} of {alive} samples"))
+        (
+            Outcome::Inconclusive,
+            format!("the arm's metrics could be read in only {known} of {}", counted(alive as u64, "sample")),
+        )
     } else {
         (Outcome::Pass, counted(timeouts, "timeout"))
     };

@@ -41,10 +41,14 @@ fn judged(case: &ArmCase<'_>) -> (Outcome, String) {
         (Outcome::Inconclusive, format!("{delivered} delivered, but how many streams it held is not known"))
     } else if short * 2 > known.len() {
         let (streams, running) = known[known.len() / 2];
-        let of = format!("in {short} of {} judged samples (such as {streams} of {running})", known.len());
+        let of =
+            format!("in {short} of {} (such as {streams} of {running})", counted(known.len() as u64, "judged sample"));
         (Outcome::Invalid, format!("fewer streams than running containers {of}: it did not monitor them all"))
     } else if short > 0 {
-        (Outcome::Pass, format!("{delivered} delivered, short of streams in {short} of {} samples", known.len()))
+        (
+            Outcome::Pass,
+            format!("{delivered} delivered, short of streams in {short} of {}", counted(known.len() as u64, "sample")),
+        )
     } else {
         (Outcome::Pass, format!("{delivered} delivered, a stream for every container"))
     }

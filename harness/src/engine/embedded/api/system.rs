@@ -78,8 +78,8 @@ pub(super) fn info(daemon: &Daemon) -> Result<Answer, ApiError> {
         }
         lost += container.log.lost_lines();
     }
-    let warnings =
-        (lost > 0).then(|| vec![format!("WARNING: {lost} lines of containers could not be written to their logs")]);
+    let warnings = (lost > 0)
+        .then(|| vec![format!("WARNING: lines of containers that could not be written to their logs: {lost}")]);
     let Value::Object(standing) = json!({
         "ID": daemon.id(),
         "Containers": running + paused + stopped,
