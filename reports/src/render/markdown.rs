@@ -38,9 +38,13 @@ pub fn markdown(report: &Report<'_>) -> String {
         HOW_TO_READ.to_owned(),
         notes(report),
     ];
-    let sections: Vec<&str> =
-        sections.iter().map(|section| section.trim_end()).filter(|text| !text.is_empty()).collect();
-    sections.join("\n\n") + "\n"
+    paragraphs(&sections)
+}
+
+/// Those that say something, with one empty line between them.
+fn paragraphs(texts: &[String]) -> String {
+    let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).filter(|text| !text.is_empty()).collect();
+    texts.join("\n\n") + "\n"
 }
 
 const HOW_TO_READ: &str = "\

@@ -195,7 +195,9 @@ fn turns() -> Recording {
 fn the_report_of_arms_that_took_turns_reads_like_this() {
     let recording = turns();
     let verdict = judge(&recording);
-    insta::assert_snapshot!("summary_of_turns", render::markdown(&Report::of(&recording, &verdict)));
+    let summary = render::markdown(&Report::of(&recording, &verdict));
+    assert!(!summary.contains("\n\n\n"), "two empty lines in a row");
+    insta::assert_snapshot!("summary_of_turns", summary);
 }
 
 #[test]

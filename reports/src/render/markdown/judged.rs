@@ -1,14 +1,12 @@
 //! What was judged: arms, growth, the other criteria, the harness.
 
-use std::fmt::Write as _;
-
 use super::escape::{code, escape};
 use super::table::Align::{Left, Right};
 use super::table::Table;
 use crate::analysis::{Growth, Metric, Operation};
 use crate::report::Report;
 use crate::verdict::{ArmVerdict, Criterion, CriterionResult, Outcome, Proof};
-use crate::words::{count_f64, percent, rate, signed_count};
+use crate::words::{count_f64, counted, percent, rate, signed_count};
 
 /// A value that is not known.
 pub(super) const UNKNOWN: &str = "?";
@@ -161,8 +159,11 @@ pub(super) fn other_criteria(report: &Report<'_>) -> String {
     }
     let criteria = report.recording.info.scenario.criteria;
     format!(
-        "## Other criteria\n\n{table}\nLimits: loss below {} %, uptime at least {} %, at most {} OOM kills and {} connection timeouts.\n",
-        criteria.loss_pct, criteria.uptime_pct, criteria.oom_kills, criteria.connection_timeouts
+        "## Other criteria\n\n{table}\nLimits: loss below {} %, uptime at least {} %, at most {} and {}.\n",
+        criteria.loss_pct,
+        criteria.uptime_pct,
+        counted(criteria.oom_kills, "OOM kill"),
+        counted(criteria.connection_timeouts, "connection timeout")
     )
 }
 
@@ -177,7 +178,7 @@ fn judged(result: &CriterionResult, form: fn(f64) -> String) -> String {
 
 pub(super) fn harness_and_engine(report: &Report<'_>) -> String {
     let turns = &report.verdict.turns;
-    let mut text = String::new();
+    let mut paragraphs = vec!["## The harness and the engine".to_owned()];
     for turn in turns {
         let mut table = Table::new(GROWTH_COLUMNS);
         for result in &turn.harness {
@@ -195,12 +196,12 @@ pub(super) fn harness_and_engine(report: &Report<'_>) -> String {
             continue;
         }
         if turns.len() > 1 {
-            let _ = writeln!(text, "Beside {} alone:\n", code(&turn.arms.join(", ")));
+            paragraphs.push(format!("Beside {} alone:", code(&turn.arms.join(", "))));
         }
-        let _ = writeln!(text, "{table}");
+        paragraphs.push(table.to_string());
         if !turn.engine_growth.is_empty() {
-            let _ = writeln!(text, "{}", super::grown::engine(turn));
+            paragraphs.push(super::grown::engine(turn));
         }
     }
-    if text.is_empty() { text } else { format!("## The harness and the engine\n\n{text}") }
+    if paragraphs.len() == 1 { String::new() } else { super::paragraphs(&paragraphs) }
 }
