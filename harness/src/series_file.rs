@@ -29,7 +29,7 @@ pub enum TimeUnit {
     Seconds,
     /// Milliseconds.
     Milliseconds,
-    /// RFC 3339.
+    /// ISO 8601, with seconds; the `T` may be a space, and the zone left out: UTC.
     Iso,
 }
 
@@ -206,14 +206,43 @@ fn seconds(text: &str, unit: TimeUnit) -> Result<f64, String> {
             if far { Err(hint()) } else { Ok(seconds) }
         }),
         TimeUnit::Milliseconds => number().map(|ms| ms / 1e3),
-        TimeUnit::Iso => {
-            let time = humantime::parse_rfc3339_weak(text).map_err(|error| {
-                format!("is \"{}\", not a date and time such as 2025-06-15T15:06:40Z: {error}", short(text))
-            })?;
-            let since = time.duration_since(std::time::UNIX_EPOCH).map_err(|_| "lies before 1970".to_owned())?;
-            Ok(since.as_secs_f64())
-        }
+        TimeUnit::Iso => iso_seconds(text).map_err(|why| {
+            let such_as = "such as 2025-06-15T15:06:40Z or 2025-06-15 17:06:40.25+02:00";
+            format!("is \"{}\", not a date and time {such_as}: {why}", short(text))
+        }),
     }
+}
+
+/// Without a zone it is in UTC.
+fn iso_seconds(text: &str) -> Result<f64, String> {
+    // A `-` further in front is one of the date.
+    let offset_at = text.rfind(['+', '-']).filter(|at| *at >= "2025-06-15T15:06:40".len());
+    let (local, offset_s) = match offset_at.map(|at| text.split_at(at)) {
+        None => (text, 0.0),
+        Some((local, offset)) => {
+            let offset_s = offset_seconds(offset).ok_or("its offset is none such as +02:00, +0200 or +02")?;
+            (local.trim_end(), offset_s)
+        }
+    };
+    if offset_at.is_some() && local.ends_with('Z') {
+        return Err("it has an offset after its Z".to_owned());
+    }
+    let time = humantime::parse_rfc3339_weak(local).map_err(|error| error.to_string())?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).map_err(|_| "it lies before 1970")?;
+    Ok(since.as_secs_f64() - offset_s)
+}
+
+/// How far east of UTC it is: `+02:00`, `+0200`, `-02`.
+fn offset_seconds(text: &str) -> Option<f64> {
+    let (sign, [h1, h2, m1, m2]) = match *text.as_bytes() {
+        [sign, h1, h2] => (sign, [h1, h2, b'0', b'0']),
+        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => (sign, [h1, h2, m1, m2]),
+        _ => return None,
+    };
+    let two_digits = |a: u8, b: u8| Some(char::from(a).to_digit(10)? * 10 + char::from(b).to_digit(10)?);
+    let (hours, minutes) = (two_digits(h1, h2)?, two_digits(m1, m2)?);
+    let seconds = f64::from(hours * 3_600 + minutes * 60);
+    (hours < 24 && minutes < 60).then_some(if sign == b'-' { -seconds } else { seconds })
 }
 
 fn missing(wanted: &str, flag: &str, names: &[String]) -> String {
@@ -254,6 +283,37 @@ mod tests {
         let of = |text: &str, unit| parsed(text.as_bytes(), unit).unwrap().series[0].points[0].0;
         assert!((of("t,fds\n1500,1\n", TimeUnit::Milliseconds) - 1.5).abs() < 1e-9);
         assert!((of("t,fds\n1970-01-01T00:01:00.5Z,1\n", TimeUnit::Iso) - 60.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_same_moment_may_be_written_in_any_zone() {
+        let written = [
+            "1970-01-02T09:00:00Z",
+            "1970-01-02 09:00:00",
+            "1970-01-02T10:00:00+01:00",
+            "1970-01-02 10:00:00.000 +0100",
+            "1970-01-02T10:00:00+01",
+            "1970-01-02T05:30:00-03:30",
+            "1970-01-02T09:00:00-00:00",
+        ];
+        for text in written {
+            assert_eq!(seconds(text, TimeUnit::Iso), Ok(118_800.0), "{text}");
+        }
+        for wrong in [
+            "+1:00",
+            "+01:0",
+            "+24:00",
+            "+01:60",
+            "+",
+            "+01:00Z",
+            "Z+01:00",
+            "Z +01:00",
+            "+01:00:00",
+            "+\u{e9}\u{e9}",
+            "+-1:00",
+        ] {
+            seconds(&format!("1970-01-02T10:00:00{wrong}"), TimeUnit::Iso).unwrap_err();
+        }
     }
 
     #[test]

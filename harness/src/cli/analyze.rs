@@ -57,7 +57,7 @@ enum Unit {
     S,
     /// Milliseconds
     Ms,
-    /// Dates and times such as 2025-06-15T15:06:40.25Z
+    /// Dates and times such as 2025-06-15T15:06:40.25Z or 2025-06-15 17:06:40+02:00; without a zone, UTC
     Iso,
 }
 
