@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leaksoak_reports::words::counted;
-use leaksoak_strategies::ArmConfig;
+use leaksoak_scenarios::Delivery;
 use leaksoak_strategies::delivery::dead_letter::{self, DeadLetterFiles, DeadLetterLimits, Letter};
 use leaksoak_strategies::delivery::{Limits, SinkClient, SinkError};
 use leaksoak_strategies::metrics::Metrics;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{DlqArgs, DlqCommand, print, runtime};
 use crate::exit::{Exit, Failure};
@@ -111,12 +111,12 @@ fn replay(args: &DlqArgs, sink: Option<&Path>) -> Result<Exit, Failure> {
         if arm.paths()?.is_empty() {
             continue;
         }
-        let config = arm.config()?;
-        let socket = sink.unwrap_or(&config.sink_socket);
+        let instructions = arm.instructions()?;
+        let socket = sink.unwrap_or(&instructions.sink_socket);
         let mut replay = Replay {
             sink: SinkClient::new(socket, &arm.name, Arc::new(Metrics::default())),
             files: &arm.files,
-            limits: Limits::from(&config.delivery),
+            limits: Limits::from(&instructions.delivery),
             replayed: 0,
             refused: 0,
         };
@@ -151,11 +151,19 @@ impl Arm {
         self.files.paths().map_err(|error| unreadable(&self.dir, &error))
     }
 
-    fn config(&self) -> Result<ArmConfig, Failure> {
+    fn instructions(&self) -> Result<Instructions, Failure> {
         let path = self.dir.join("arm.json");
         let text = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
         serde_json::from_slice(&text).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
     }
+}
+
+/// What a replay needs of an arm's instructions. Their other keys may be those of any version: `labels` was once `label`.
+#[derive(Debug, Deserialize)]
+struct Instructions {
+    sink_socket: PathBuf,
+    #[serde(default)]
+    delivery: Delivery,
 }
 
 /// One arm's letters on their way to the sink.

@@ -160,10 +160,14 @@ fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
     };
     let listed = "hybrid: 3 dead letters (2 refused, 1 shutdown), 1 torn\n";
     assert_eq!(dlq(&["list"]).1, listed);
-    let (code, _, said) = dlq(&["replay"]);
-    assert_eq!(code, Some(5), "{said}");
+    let refused = dlq(&["replay"]);
+    let (code, _, said) = &refused;
+    assert_eq!(*code, Some(5), "{said}");
     assert!(said.contains("/nonexistent/sink.sock") && said.contains("--sink"), "{said}");
     assert_eq!(dlq(&["list"]).1, listed, "nothing was lost");
+    let older = ARM.replace("\"labels\":[\"leaksoak.run=x\"]", "\"label\":\"leaksoak.run=x\"");
+    fs::write(arm.join("arm.json"), older).unwrap();
+    assert_eq!(dlq(&["replay"]), refused, "an older version's instructions are as good");
     let (code, _, said) = dlq(&["drop", "--arm", "hybird"]);
     assert!(code == Some(2) && said.contains("hybird") && said.contains("hybrid"), "{said}");
     assert_eq!(dlq(&["drop"]).1, "hybrid: 4 dead letters dropped\n");
