@@ -24,8 +24,7 @@ use crate::analysis::{Growth, Metric, PerOperation, Turn};
 use crate::comparison::{self, ArmComparison};
 use crate::record::Recording;
 pub use control::Proof;
-pub use decide::{Decision, decide};
-pub use rules::is_used_up;
+pub use decide::{Decision, decide, is_used_up};
 pub use turn::{EngineGrowth, TurnVerdict};
 
 /// The answer, for a criterion, an arm, or a run.

@@ -127,7 +127,7 @@ fn judged(series: &Series, args: &AnalyzeArgs) -> Judged {
     let points = &series.points[..used_up.map_or(series.points.len(), |at| at + 1)];
     let growth = Growth::of(points, from_s, &[]);
     let known = Known::of(&series.points, series.rows, (series.start_s, series.end_s));
-    let Decision { outcome, reason, more_min } = match &series.not_a_number {
+    let decision = match &series.not_a_number {
         Some(place) => {
             let reason =
                 format!("{place}: what is not a number is no evidence; leave the cell empty where nothing was known");
@@ -135,12 +135,12 @@ fn judged(series: &Series, args: &AnalyzeArgs) -> Judged {
         }
         None => decide(&growth, known, args.limit_per_min, GrowthBy::Steady),
     };
-    let (outcome, reason, more_min) = match used_up.zip(args.ceiling) {
+    let Decision { outcome, reason, more_min } = match used_up.zip(args.ceiling) {
         Some((at, ceiling)) if series.not_a_number.is_none() => {
-            let after = span(series.points[at].0 - series.start_s);
-            (Outcome::Fail, format!("used up its ceiling of {ceiling} after {after}; until then: {reason}"), None)
+            let at_s = series.points[at].0 - series.start_s;
+            Decision::used_up(&format!("ceiling of {ceiling}"), at_s, &decision.reason)
         }
-        _ => (outcome, reason, more_min),
+        _ => decision,
     };
     let steady = growth.steady;
     let exhaustion = args.ceiling.zip(growth.last).and_then(|(ceiling, last)| {

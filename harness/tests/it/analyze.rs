@@ -65,7 +65,7 @@ fn what_has_reached_its_ceiling_has_failed_at_whatever_rate() {
     let output = analyzed(&filled, &["--ceiling", "1024"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("used up its ceiling of 1024 after 8 min") && said.contains("1024 reached"), "{said}");
+    assert!(said.contains("used up its ceiling of 1024 at 8 min") && said.contains("1024 reached"), "{said}");
     let none = analyzed(&filled, &["--ceiling", "0"]);
     assert_eq!((none.status.code(), stderr(&none).contains("above 0")), (Some(2), true), "{}", stderr(&none));
 }

@@ -32,6 +32,23 @@ pub struct Decision {
     pub more_min: Option<f64>,
 }
 
+impl Decision {
+    /// Of what has used up its ceiling, such as a `limit of 1024 FDs`: it has failed, whatever is said of it `until_then`.
+    #[must_use]
+    pub fn used_up(ceiling: &str, at_s: f64, until_then: &str) -> Self {
+        fail(format!("used up its {ceiling} at {}; until then: {until_then}", span(at_s)))
+    }
+}
+
+/// This share of a limit of open files counts as used up: near it, opening fails for whoever needs two.
+const USED_UP: f64 = 0.98;
+
+/// So near to its ceiling, what grows counts as having reached it.
+#[must_use]
+pub fn is_used_up(value: f64, ceiling: f64) -> bool {
+    value >= ceiling * USED_UP
+}
+
 /// A slower leak than this, per minute, is not worth a word.
 const TOLD: f64 = 0.005;
 

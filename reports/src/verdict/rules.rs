@@ -15,7 +15,6 @@ use crate::analysis::{Life, Timeline, Window};
 use crate::record::Recording;
 use crate::record::samples::Sample;
 
-pub use growth::is_used_up;
 pub(super) use growth::{GrowthRule, growth};
 
 /// What the rules are given of an arm.

@@ -39,6 +39,14 @@ fn the_table_of_examples() {
 }
 
 #[test]
+fn what_has_used_up_its_ceiling_has_failed_whatever_it_did_until_then() {
+    let Decision { outcome, reason, more_min } = Decision::used_up("limit of 1024 FDs", 462.0, "levelling off");
+    assert_eq!((outcome, more_min), (Outcome::Fail, None));
+    assert_eq!(reason, "used up its limit of 1024 FDs at 7.7 min; until then: levelling off");
+    assert!(is_used_up(1_004.0, 1_024.0) && !is_used_up(1_003.0, 1_024.0));
+}
+
+#[test]
 fn what_is_known_of_too_little_does_not_pass() {
     let still = seen(|_| 30.0);
     for (known, words) in [
@@ -53,6 +61,8 @@ fn what_is_known_of_too_little_does_not_pass() {
     }
     let short = Growth::of(&[(0.0, 1.0), (1.0, 1.0)], 0.0, &[]);
     insta::assert_snapshot!(told(&short), @"INCONCLUSIVE: 2 samples after warm-up, too few: a trend takes 10");
+    let one = Growth::of(&[(0.0, 1.0)], 0.0, &[]);
+    insta::assert_snapshot!(told(&one), @"INCONCLUSIVE: 1 sample after warm-up, too few: a trend takes 10");
     let none = Growth::of(&[], 0.0, &[]);
     assert_eq!(decide(&none, Known::ALL, 2.0, GrowthBy::Cumulative).outcome, Outcome::Inconclusive);
 }

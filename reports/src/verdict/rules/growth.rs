@@ -8,12 +8,9 @@ use leaksoak_scenarios::{Criteria, GrowthBy};
 use super::projection::limits;
 use super::{ArmCase, undecided};
 use crate::analysis::{Growth, Metric, Window};
-use crate::verdict::decide::decide;
+use crate::verdict::decide::{Decision, decide, is_used_up};
 use crate::verdict::{Criterion, CriterionResult, Interval, Outcome};
 use crate::words::{rate, signed_counted, span};
-
-/// This share of the limit of open files counts as used up: near it, opening fails for whoever needs two.
-const USED_UP: f64 = 0.98;
 
 /// What a growth is held to.
 #[derive(Debug, Clone, Copy)]
@@ -72,19 +69,10 @@ pub(super) fn of_arm(case: &ArmCase<'_>) -> Vec<CriterionResult> {
         .collect()
 }
 
-/// So near to its ceiling, what grows counts as having reached it.
-#[must_use]
-pub fn is_used_up(value: f64, ceiling: f64) -> bool {
-    value >= ceiling * USED_UP
-}
-
 fn used_up(result: CriterionResult, nofile: u64, at_s: f64) -> CriterionResult {
-    CriterionResult {
-        outcome: Outcome::Fail,
-        reason: format!("used up its limit of {nofile} FDs at {}; until then: {}", span(at_s), result.reason),
-        notes: Vec::new(),
-        ..result
-    }
+    let Decision { outcome, reason, more_min } =
+        Decision::used_up(&format!("limit of {nofile} FDs"), at_s, &result.reason);
+    CriterionResult { outcome, reason, more_min, notes: Vec::new(), ..result }
 }
 
 /// One growth of one subject.
