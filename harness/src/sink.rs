@@ -159,7 +159,10 @@ struct Refusal {
 async fn answer(request: Request<Incoming>, served: &Served) -> Result<Response<Full<Bytes>>, Cut> {
     if request.method() == Method::POST {
         let active = served.faults.active();
-        tokio::time::sleep(active.delay).await;
+        // A sleep of no time is one of up to a millisecond: the timer counts in those.
+        if !active.delay.is_zero() {
+            tokio::time::sleep(active.delay).await;
+        }
         if active.cuts() {
             return Err(Cut);
         }
@@ -200,7 +203,7 @@ async fn account_for(request: Request<Incoming>, served: &Served) -> Response<Fu
 /// Enters every token of a body; one refused token refuses its line, and so does `at_will`.
 fn enter(book: &mut Book, arm: &str, body: &[u8], now_ns: u64, at_will: impl Fn() -> bool) -> Account {
     let mut account = Account::default();
-    for (index, record) in body.split(|byte| *byte == b'\n').enumerate() {
+    for (index, record) in records(body).enumerate() {
         let mut tokens = line::tokens(record).peekable();
         if tokens.peek().is_some() && at_will() {
             tokens.for_each(|token| book.refuse(arm, token));
@@ -221,6 +224,16 @@ fn enter(book: &mut Book, arm: &str, body: &[u8], now_ns: u64, at_will: impl Fn(
     account
 }
 
+/// What lies between newlines.
+fn records(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', body).chain([body.len()]);
+    ends.scan(0, |start, end| {
+        let record = &body[*start..end];
+        *start = end + 1;
+        Some(record)
+    })
+}
+
 fn text(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::copy_from_slice(message.as_bytes())));
     *response.status_mut() = status;
@@ -239,6 +252,14 @@ mod tests {
         let account = enter(&mut book, "a", body, 100, || false);
         assert_eq!(account.accepted, 1);
         assert_eq!(account.refused.iter().map(|refusal| refusal.index).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn records_are_what_lies_between_newlines() {
+        for body in ["", "\n", "a", "a\n", "a\n\nb", "\na\n"] {
+            let body = body.as_bytes();
+            assert!(records(body).eq(body.split(|byte| *byte == b'\n')), "{body:?}");
+        }
     }
 
     #[test]

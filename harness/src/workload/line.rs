@@ -67,8 +67,10 @@ fn parse(bytes: &[u8]) -> Option<Token<'_>> {
 /// The decimal number that `bytes` begin with, and what follows it.
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let len = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
-    let value = std::str::from_utf8(&bytes[..len]).ok()?.parse().ok()?;
-    Some((value, &bytes[len..]))
+    let (digits, rest) = bytes.split_at(len);
+    let add = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+    let value = digits.iter().try_fold(0, add).filter(|_| len > 0)?;
+    Some((value, rest))
 }
 
 #[cfg(test)]
