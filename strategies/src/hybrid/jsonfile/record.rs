@@ -37,29 +37,43 @@ pub(super) fn read<'a>(record: &'a [u8], scratch: &mut String) -> Result<Record<
 }
 
 fn read_shape<'a>(record: &'a [u8], scratch: &mut String) -> Option<Record<'a>> {
-    let (log, rest) = string_end(record.strip_prefix(b"{\"log\":\"")?)?;
+    let (log, rest) = Quoted::split(record.strip_prefix(b"{\"log\":\"")?)?;
     let (stream, rest) = if let Some(rest) = rest.strip_prefix(b",\"stream\":\"stdout\",") {
         (StreamKind::Stdout, rest)
     } else {
         (StreamKind::Stderr, rest.strip_prefix(b",\"stream\":\"stderr\",")?)
     };
-    let (time, rest) = string_end(rest.strip_prefix(b"\"time\":\"")?)?;
-    if rest != b"}" || memchr::memchr(b'\\', time).is_some() {
+    let time = rest.strip_prefix(b"\"time\":\"")?.strip_suffix(b"\"}")?;
+    // The record ends there, if the text does not end before.
+    let ends_or_escapes = time.iter().fold(false, |any, byte| any | (*byte == b'"') | (*byte == b'\\'));
+    if ends_or_escapes {
         return None;
     }
     Some(Record { log: text(log, scratch)?, stream, time: plain(time)? })
 }
 
-/// Splits behind the next quote that is not escaped, and leaves that out.
-fn string_end(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut at = 0;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes[at] == b'"' {
-            return Some((&bytes[..at], &bytes[at + 1..]));
+/// What lies between two quotes.
+#[derive(Clone, Copy)]
+struct Quoted<'a> {
+    bytes: &'a [u8],
+    /// Where its first escape is.
+    first_escape: Option<usize>,
+}
+
+impl<'a> Quoted<'a> {
+    /// Splits behind the next quote that is not escaped, and leaves that out.
+    fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let mut at = 0;
+        let mut first_escape = None;
+        loop {
+            at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+            if bytes[at] == b'"' {
+                return Some((Self { bytes: &bytes[..at], first_escape }, &bytes[at + 1..]));
+            }
+            first_escape = first_escape.or(Some(at));
+            // The escape, and what it escapes.
+            at += 2;
         }
-        // The escape, and what it escapes.
-        at += 2;
     }
 }
 
@@ -70,12 +84,12 @@ fn plain(bytes: &[u8]) -> Option<&str> {
     if printable { std::str::from_utf8(bytes).ok() } else { None }
 }
 
-fn text<'a>(bytes: &'a [u8], scratch: &mut String) -> Option<Text<'a>> {
-    let (body, newline) = bytes.strip_suffix(b"\\n").map_or((bytes, false), |body| (body, true));
-    if memchr::memchr(b'\\', body).is_none() {
-        return Some(Text::Plain { text: plain(body)?, newline });
+fn text<'a>(Quoted { bytes, first_escape }: Quoted<'a>, scratch: &mut String) -> Option<Text<'a>> {
+    let Some(first_escape) = first_escape else { return Some(Text::Plain { text: plain(bytes)?, newline: false }) };
+    let (body, escapes) = bytes.split_at(first_escape);
+    if escapes == b"\\n" {
+        return Some(Text::Plain { text: plain(body)?, newline: true });
     }
-    // `\\n` at the end may be an escaped backslash and an `n`: escapes are read from the front.
     scratch.clear();
     unescape(plain(bytes)?, scratch)?;
     Some(Text::Scratch)
