@@ -8,7 +8,7 @@ use crate::units::{Bytes, Span};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table, `[delivery]`")]
 pub struct Delivery {
-    /// Lines in a batch, 1 to 100,000. Default 512.
+    /// Lines in a batch, 1 to 100,000. Default 1,024.
     pub batch_lines: u32,
     /// Bytes in a batch, 1 KiB to 4 MiB; the line that passes it is still in. Default 256 KiB.
     pub batch_bytes: Bytes,
@@ -35,7 +35,7 @@ pub struct Delivery {
 impl Default for Delivery {
     fn default() -> Self {
         Self {
-            batch_lines: 512,
+            batch_lines: 1024,
             batch_bytes: Bytes::new(256 << 10),
             batch_wait: Span::from_millis(50),
             queued_batches: 8,

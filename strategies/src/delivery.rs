@@ -20,6 +20,7 @@ mod retry;
 mod sink;
 mod worker;
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,9 +41,41 @@ use dead_letter::{DeadLetterFiles, DeadLetters};
 use queue::Queue;
 use worker::Worker;
 
-/// A line's place in the order of delivery: the number of lines handed over up to and including it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Ticket(u64);
+/// A line's place in the order of delivery.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ticket {
+    /// Lines handed over up to and including it. Tickets are compared by this alone.
+    lines: u64,
+    /// The batch that it is in.
+    batch: u64,
+}
+
+impl Ticket {
+    /// Whether the fates of both are decided at once.
+    pub fn settles_with(self, other: Self) -> bool {
+        self.batch == other.batch
+    }
+}
+
+impl PartialEq for Ticket {
+    fn eq(&self, other: &Self) -> bool {
+        self.lines == other.lines
+    }
+}
+
+impl Eq for Ticket {}
+
+impl PartialOrd for Ticket {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ticket {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.lines.cmp(&other.lines)
+    }
+}
 
 /// A line that the sink refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,6 +28,7 @@ pub mod spawn_sites;
 pub mod strategy;
 pub mod task;
 
+mod bytes;
 mod files;
 mod followers;
 mod log_reader;

@@ -267,7 +267,7 @@ fn lines_refused_after_an_outage_are_delivered_by_a_replay_and_nothing_is_lost()
 #[test]
 fn a_hybrid_that_is_killed_ten_times_loses_nothing_and_repeats_a_batch_each_time_at_most() {
     const KILLS: usize = 10;
-    const BATCH: u64 = 512;
+    const BATCH: u64 = 1024;
     let Some(_docker) = Docker::take() else { return };
     let place = Place::on("docker");
     let scenario =

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::Limits;
+use crate::bytes;
 use crate::line::{Line, StreamKind};
 
 /// The body of one request as it grows: NDJSON, a newline after every line.
@@ -72,10 +73,9 @@ impl Batch {
     }
 }
 
-/// Whether JSON has some of these bytes other than they are. Blocks are looked at whole, so that it takes few instructions.
+/// Whether JSON has some of these bytes other than they are.
 fn has_escapes(text: &[u8]) -> bool {
-    let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    text.chunks(64).any(|block| block.iter().fold(false, |any, byte| any | escaped(byte)))
+    bytes::any(text, |byte| byte < 0x20 || byte == b'"' || byte == b'\\')
 }
 
 #[cfg(test)]

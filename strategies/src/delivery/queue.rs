@@ -34,6 +34,7 @@ struct State {
     full: VecDeque<Batch>,
     /// Memory of the last batch sent, for the next one opened.
     spare: Vec<u8>,
+    /// That of the last line taken.
     taken: Ticket,
     closed: bool,
     refused: Option<mpsc::UnboundedSender<RefusedLine>>,
@@ -85,13 +86,12 @@ impl Queue {
             if state.full.len() >= limits.queued_batches {
                 return Err(NotTaken::Full);
             }
-            let next = Batch::reusing(std::mem::take(&mut state.spare));
-            let full = std::mem::replace(&mut state.open, next);
+            let full = state.open_next();
             state.full.push_back(full);
         }
         let was_empty = state.open.is_empty();
         state.open.push(line);
-        state.taken.0 += 1;
+        state.taken.lines += 1;
         if was_empty || state.open.is_full(&limits) {
             self.work.notify_one();
         }
@@ -176,7 +176,7 @@ impl Queue {
     /// The fate of a batch of this many lines is decided; its memory comes back for the next.
     pub(super) fn settle(&self, lines: usize, spare: Vec<u8>) {
         self.lock().spare = spare;
-        self.settled.send_modify(|settled| settled.0 += lines as u64);
+        self.settled.send_modify(|settled| settled.lines += lines as u64);
         let mut told = self.when_settled.lock().unwrap_or_else(PoisonError::into_inner);
         if let WhenSettled(Some(tell)) = &mut *told {
             tell(self.settled());
@@ -196,8 +196,7 @@ impl Queue {
             if !ready {
                 return Next::Due(Some(due));
             }
-            let next = Batch::reusing(std::mem::take(&mut state.spare));
-            std::mem::replace(&mut state.open, next)
+            state.open_next()
         };
         drop(state);
         self.room.notify_waiters();
@@ -207,6 +206,15 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Opens another batch, and gives the one that was open.
+    fn open_next(&mut self) -> Batch {
+        self.taken.batch += 1;
+        let next = Batch::reusing(std::mem::take(&mut self.spare));
+        std::mem::replace(&mut self.open, next)
     }
 }
 
@@ -261,7 +269,7 @@ mod tests {
         }
         assert_eq!(queue.push(&line("e")), Err(NotTaken::Full));
         assert_eq!(queue.next_batch().await.unwrap().lines(), 2);
-        assert_eq!(queue.push(&line("e")), Ok(Ticket(5)));
+        assert_eq!(queue.push(&line("e")), Ok(Ticket { lines: 5, batch: 2 }));
     }
 
     #[tokio::test]
@@ -285,6 +293,17 @@ mod tests {
         for lines in [2, 1, 1] {
             assert_eq!(queue.next_batch().await.unwrap().lines(), lines);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_settle_with_those_of_their_batch() {
+        let queue = small();
+        let [a, b, c] = ["a", "b", "c"].map(|text| queue.push(&line(text)).unwrap());
+        assert!(a.settles_with(b) && !b.settles_with(c));
+        assert_eq!(queue.next_batch().await.unwrap().lines(), 2);
+        assert_eq!(queue.next_batch().await.unwrap().lines(), 1);
+        let d = queue.push(&line("d")).unwrap();
+        assert!(!c.settles_with(d), "the batch of c was due before it was full");
     }
 
     #[test]

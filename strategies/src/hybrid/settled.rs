@@ -18,7 +18,7 @@ pub(super) struct Settled(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     offsets: Offsets,
-    /// In the order of their tickets.
+    /// In the order of their tickets: the last one of a batch, or of a run of lines of one log within it.
     waiting: VecDeque<Waiting>,
     reached: Ticket,
     trouble: Option<io::ErrorKind>,
@@ -67,8 +67,14 @@ impl Settled {
         if ticket <= state.reached {
             // Taken at once: the delivery goes to a function, or has ended. It is saved with what follows.
             state.offsets.set(container, position);
-        } else {
-            state.waiting.push_back(Waiting { ticket, container: Arc::clone(container), position });
+            return;
+        }
+        match state.waiting.back_mut() {
+            // It is never saved without this one.
+            Some(last) if last.ticket.settles_with(ticket) && Arc::ptr_eq(&last.container, container) => {
+                (last.ticket, last.position) = (ticket, position);
+            }
+            _ => state.waiting.push_back(Waiting { ticket, container: Arc::clone(container), position }),
         }
     }
 
@@ -78,14 +84,9 @@ impl Settled {
         state.reached = ticket;
         let reached = state.waiting.partition_point(|waiting| waiting.ticket <= ticket);
         let State { offsets, waiting, .. } = &mut *state;
-        let mut settled = waiting.drain(..reached).peekable();
-        while let Some(Waiting { container, position, .. }) = settled.next() {
-            // Lines of one log come in runs, and only the last position of a run counts.
-            if settled.peek().is_none_or(|next| !Arc::ptr_eq(&next.container, &container)) {
-                offsets.set(&container, position);
-            }
+        for Waiting { container, position, .. } in waiting.drain(..reached) {
+            offsets.set(&container, position);
         }
-        drop(settled);
         state.save();
     }
 

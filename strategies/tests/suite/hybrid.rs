@@ -282,7 +282,7 @@ async fn with_coalescing_a_quiet_file_is_read_at_once_and_a_busy_one_loses_nothi
 
 #[tokio::test]
 async fn an_arm_that_is_killed_again_and_again_repeats_no_more_than_a_batch_each_time() {
-    const BATCH: usize = 512;
+    const BATCH: usize = 1024;
     let place = Place::new();
     let mut log = log(&place, "a");
     log.print_numbers(20_000);

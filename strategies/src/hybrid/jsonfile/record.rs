@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::bytes;
 use crate::line::StreamKind;
 
 /// What a record says.
@@ -45,8 +46,7 @@ fn read_shape<'a>(record: &'a [u8], scratch: &mut String) -> Option<Record<'a>> 
     };
     let time = rest.strip_prefix(b"\"time\":\"")?.strip_suffix(b"\"}")?;
     // The record ends there, if the text does not end before.
-    let ends_or_escapes = time.iter().fold(false, |any, byte| any | (*byte == b'"') | (*byte == b'\\'));
-    if ends_or_escapes {
+    if bytes::any(time, |byte| byte == b'"' || byte == b'\\') {
         return None;
     }
     Some(Record { log: text(log, scratch)?, stream, time: plain(time)? })
@@ -78,10 +78,10 @@ impl<'a> Quoted<'a> {
 }
 
 /// Text that JSON may have between quotes, if it has no escapes.
-fn plain(bytes: &[u8]) -> Option<&str> {
+fn plain(text: &[u8]) -> Option<&str> {
     // JSON has no control characters in a string.
-    let printable = bytes.iter().min().is_none_or(|least| *least >= 0x20);
-    if printable { std::str::from_utf8(bytes).ok() } else { None }
+    let printable = !bytes::any(text, |byte| byte < 0x20);
+    if printable { std::str::from_utf8(text).ok() } else { None }
 }
 
 fn text<'a>(Quoted { bytes, first_escape }: Quoted<'a>, scratch: &mut String) -> Option<Text<'a>> {

@@ -1,0 +1,25 @@
+//! Bytes looked at many at a time.
+
+/// Whether `is` is true of any byte. Blocks are looked at whole: a compiler makes few instructions of that, but not of a loop
+/// that may end at any byte.
+#[inline]
+pub(crate) fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.chunks(64).any(|block| block.iter().fold(false, |any, byte| any | is(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_found_wherever_it_is() {
+        let mut bytes = [0; 200];
+        assert!(!any(&bytes, |byte| byte > 0));
+        for at in 0..bytes.len() {
+            bytes[at] = 1;
+            assert!(any(&bytes, |byte| byte > 0), "{at}");
+            assert!(!any(&bytes[..at], |byte| byte > 0), "{at}");
+            bytes[at] = 0;
+        }
+    }
+}
