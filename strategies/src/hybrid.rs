@@ -1,9 +1,9 @@
 //! The strategy `hybrid`: the API to find the containers, their json-file logs for the content.
 //!
 //! One task reads all files, woken by one inotify instance. A file that is written to all the time is looked at once in
-//! `coalesce`, and inotify is not asked about it; one that was quiet, at once. Each is followed through rotations, and up to where each log was delivered is kept
-//! in `offsets.json` and its journal, so that a restarted arm goes on where it was. Every `rotate_every` the identity of every live file is
-//! checked, whatever inotify has said.
+//! `coalesce`, and inotify is not asked about it; one that was quiet, at once. Each is followed through rotations, and up to
+//! where each log was delivered is kept in `offsets.json` and its journal, so that a restarted arm goes on where it was.
+//! Every `rotate_every` the identity of every live file is checked, whatever inotify has said.
 //!
 //! Guarantees: one open file per running container, a deleted one no longer than it takes to read its rest; at least once
 //! delivery across restarts, with no more duplicates than one batch.

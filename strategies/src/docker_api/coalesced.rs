@@ -28,8 +28,8 @@ use ticks::Tick;
 
 pub(super) use ticks::Ticks;
 
-/// Read at once at the most. The buffer is cleared before, so a larger one costs more than it saves.
-const READ_BYTES: usize = 32 << 10;
+/// Read at once at the most. hyper's buffer is cleared before, so a larger one costs more than it saves.
+pub(super) const READ_BYTES: usize = 32 << 10;
 
 /// What may come from one look to the next. A Unix socket takes twice as much of lines of a hundred bytes before whoever
 /// writes them has to wait; every message in it counts as nearly a kilobyte.

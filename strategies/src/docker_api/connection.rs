@@ -15,14 +15,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
+use crate::docker_api::coalesced::READ_BYTES;
 use crate::metrics::{GaugeGuard, Metrics};
-
-/// Read at once at the most.
-const CHUNK_BYTES: usize = 32 << 10;
 
 thread_local! {
     /// Read into by whichever connection is read, so that one that is silent holds no buffer, and none is cleared for a read.
-    static CHUNK: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_BYTES].into());
+    static CHUNK: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
 /// What a connection reads from and writes to.

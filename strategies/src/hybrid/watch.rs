@@ -118,19 +118,23 @@ impl Watcher {
                 tell(None, Change::Names);
             }
             Self::Inotify(watches) => {
-                if let Err(error) = watches.changed(&mut tell).await {
-                    *self = Self::clock_because("inotify failed", &error);
-                    tell(None, Change::Names);
-                }
+                let told = watches.changed(&mut tell).await;
+                self.unless_inotify_failed(told, tell);
             }
         }
     }
 
     /// Tells of the changes that there are, and waits for none.
     pub(super) fn look(&mut self, mut tell: impl FnMut(Option<&str>, Change)) {
-        if let Self::Inotify(watches) = self
-            && let Err(error) = watches.read(&mut tell)
-        {
+        if let Self::Inotify(watches) = self {
+            let told = watches.read(&mut tell).map(drop);
+            self.unless_inotify_failed(told, tell);
+        }
+    }
+
+    /// What it has not told may be anything.
+    fn unless_inotify_failed(&mut self, told: io::Result<()>, mut tell: impl FnMut(Option<&str>, Change)) {
+        if let Err(error) = told {
             *self = Self::clock_because("inotify failed", &error);
             tell(None, Change::Names);
         }
