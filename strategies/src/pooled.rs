@@ -134,7 +134,11 @@ impl Follower {
                     };
                     match next {
                         Ok(Some(next)) => {
-                            stream.replace(next).await;
+                            if stream.replace(next).await == End::Broken {
+                                // The rotation was there before it was noticed.
+                                metrics.errors.inc(ErrorKind::Engine);
+                                metrics.streams_reopened.inc();
+                            }
                             metrics.stream_rotations.inc();
                             reach = Reach::default();
                         }

@@ -64,11 +64,12 @@ impl ManagedStream {
     }
 
     /// Closes this stream once the chunk in hand is delivered, and goes on with `next`: which lines of it are new is
-    /// certain only then.
-    pub(super) async fn replace(&mut self, next: LogReader) {
+    /// certain only then. Tells how this one ended.
+    pub(super) async fn replace(&mut self, next: LogReader) -> End {
         self.tell(Stop::Now);
-        self.ended().await;
+        let end = self.ended().await;
         *self = Self::start(next);
+        end
     }
 
     /// Reads what is there already, then closes.
