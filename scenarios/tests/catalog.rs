@@ -108,7 +108,7 @@ max_file = 3
 [sink]
 
 [delivery]
-batch_lines = 512
+batch_lines = 1024
 batch_bytes = "256KiB"
 batch_wait = "50ms"
 queued_batches = 8
