@@ -4,7 +4,17 @@
 /// that may end at any byte.
 #[inline]
 pub(crate) fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    bytes.chunks(64).any(|block| block.iter().fold(false, |any, byte| any | is(*byte)))
+    let in_block = |block: &[u8]| block.iter().fold(false, |any, byte| any | is(*byte));
+    let (large, rest) = bytes.as_chunks::<64>();
+    let (small, rest) = rest.as_chunks::<16>();
+    if large.iter().any(|block| in_block(block)) || small.iter().any(|block| in_block(block)) {
+        return true;
+    }
+    match bytes.last_chunk::<16>() {
+        // Some of these were looked at already.
+        Some(last) if !rest.is_empty() => in_block(last),
+        _ => rest.iter().any(|byte| is(*byte)),
+    }
 }
 
 #[cfg(test)]

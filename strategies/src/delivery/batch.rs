@@ -6,6 +6,9 @@ use super::Limits;
 use crate::bytes;
 use crate::line::{Line, StreamKind};
 
+/// What a line has besides its texts, at the most.
+const FRAME_BYTES: usize = 64;
+
 /// The body of one request as it grows: NDJSON, a newline after every line.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -23,32 +26,21 @@ impl Batch {
     }
 
     pub(super) fn push(&mut self, line: &Line<'_>) {
-        // What serde_json makes of a `Line`, for a third of the time: most texts go as they are.
-        self.body.extend_from_slice(b"{\"container\":");
-        self.push_text(line.container);
-        self.body.extend_from_slice(match line.stream {
-            StreamKind::Stdout => b",\"stream\":\"stdout\",\"t\":",
-            StreamKind::Stderr => b",\"stream\":\"stderr\",\"t\":",
+        // What serde_json makes of a `Line`, for a fraction of the time: most texts go as they are.
+        let body = &mut self.body;
+        body.reserve(line.container.len() + line.time.len() + line.text.len() + FRAME_BYTES);
+        body.extend_from_slice(b"{\"container\":\"");
+        push_text(body, line.container);
+        body.extend_from_slice(match line.stream {
+            StreamKind::Stdout => b"\",\"stream\":\"stdout\",\"t\":\"",
+            StreamKind::Stderr => b"\",\"stream\":\"stderr\",\"t\":\"",
         });
-        self.push_text(&line.time);
-        self.body.extend_from_slice(b",\"line\":");
-        self.push_text(&line.text);
-        self.body.extend_from_slice(b"}\n");
+        push_text(body, &line.time);
+        body.extend_from_slice(b"\",\"line\":\"");
+        push_text(body, &line.text);
+        body.extend_from_slice(b"\"}\n");
         self.lines += 1;
         self.opened.get_or_insert_with(Instant::now);
-    }
-
-    /// As JSON, quotes included.
-    fn push_text(&mut self, text: &str) {
-        if has_escapes(text.as_bytes()) {
-            // A text cannot fail to become JSON, nor a Vec to take it.
-            let written = serde_json::to_writer(&mut self.body, text);
-            debug_assert!(written.is_ok());
-            return;
-        }
-        self.body.push(b'"');
-        self.body.extend_from_slice(text.as_bytes());
-        self.body.push(b'"');
     }
 
     pub(super) fn is_full(&self, limits: &Limits) -> bool {
@@ -73,9 +65,18 @@ impl Batch {
     }
 }
 
-/// Whether JSON has some of these bytes other than they are.
-fn has_escapes(text: &[u8]) -> bool {
-    bytes::any(text, |byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+/// Puts a text behind a quote, as JSON has it.
+fn push_text(body: &mut Vec<u8>, text: &str) {
+    if !bytes::any(text.as_bytes(), |byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        body.extend_from_slice(text.as_bytes());
+        return;
+    }
+    // serde_json writes both quotes; the second one comes with what follows.
+    body.pop();
+    // A text cannot fail to become JSON, nor a Vec to take it.
+    let written = serde_json::to_writer(&mut *body, text);
+    debug_assert!(written.is_ok());
+    body.pop();
 }
 
 #[cfg(test)]

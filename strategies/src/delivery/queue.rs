@@ -77,13 +77,12 @@ impl Queue {
     }
 
     pub(super) fn push(&self, line: &Line<'_>) -> Result<Ticket, NotTaken> {
-        let mut state = self.lock();
-        let limits = state.limits;
+        let state = &mut *self.lock();
         if state.closed {
             return Err(NotTaken::Closed);
         }
-        if state.open.is_full(&limits) {
-            if state.full.len() >= limits.queued_batches {
+        if state.open.is_full(&state.limits) {
+            if state.full.len() >= state.limits.queued_batches {
                 return Err(NotTaken::Full);
             }
             let full = state.open_next();
@@ -92,7 +91,7 @@ impl Queue {
         let was_empty = state.open.is_empty();
         state.open.push(line);
         state.taken.lines += 1;
-        if was_empty || state.open.is_full(&limits) {
+        if was_empty || state.open.is_full(&state.limits) {
             self.work.notify_one();
         }
         Ok(state.taken)

@@ -36,25 +36,11 @@ impl Timestamp {
 
     /// Reads a timestamp at the start of `bytes`, and gives what follows it.
     pub fn parse_prefix(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let mut cursor = Cursor(bytes);
-        let year = cursor.number(4)?;
-        cursor.expect(b'-')?;
-        let month = cursor.number(2)?;
-        cursor.expect(b'-')?;
-        let day = cursor.number(2)?;
-        cursor.expect(b'T')?;
-        let hour = cursor.number(2)?;
-        cursor.expect(b':')?;
-        let minute = cursor.number(2)?;
-        cursor.expect(b':')?;
-        let second = cursor.number(2)?;
-        let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-        if !in_range {
-            return None;
-        }
+        let (date_time, rest) = bytes.split_first_chunk()?;
+        let secs = secs_since_epoch(date_time)?;
+        let mut cursor = Cursor(rest);
         let nanos = cursor.fraction()?;
-        let offset_secs = cursor.offset_secs()?;
-        let secs = days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset_secs;
+        let secs = secs - cursor.offset_secs()?;
         let time = Self(secs.checked_mul(NANOS_PER_SEC)?.checked_add(nanos)?);
         Some((time, cursor.0))
     }
@@ -65,6 +51,24 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:09}", self.0.div_euclid(NANOS_PER_SEC), self.0.rem_euclid(NANOS_PER_SEC))
     }
+}
+
+/// Of `2026-11-23T13:15:57`, as if it were UTC.
+fn secs_since_epoch(text: &[u8; 19]) -> Option<i64> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = *text else {
+        return None;
+    };
+    let [year, rest] = [[y1, y2], [y3, y4]].map(two_digits);
+    let [month, day, hour, minute, second] = [[m1, m2], [d1, d2], [h1, h2], [n1, n2], [s1, s2]].map(two_digits);
+    let year = year? * 100 + rest?;
+    let (month, day, hour, minute, second) = (month?, day?, hour?, minute?, second?);
+    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+    in_range.then(|| days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+fn two_digits(text: [u8; 2]) -> Option<i64> {
+    let [tens, ones] = text.map(|digit| digit.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then_some(i64::from(tens) * 10 + i64::from(ones))
 }
 
 struct Cursor<'a>(&'a [u8]);
@@ -86,13 +90,16 @@ impl Cursor<'_> {
         if self.expect(b'.').is_none() {
             return Some(0);
         }
-        let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if !(1..=9).contains(&digits) {
-            return None;
+        let (mut number, mut digits) = (0, 0);
+        while let Some((digit @ b'0'..=b'9', rest)) = self.0.split_first() {
+            if digits == 9 {
+                return None;
+            }
+            number = number * 10 + i64::from(digit - b'0');
+            digits += 1;
+            self.0 = rest;
         }
-        let number = self.number(digits)?;
-        let missing = u32::try_from(9 - digits).ok()?;
-        Some(number * 10_i64.pow(missing))
+        (digits > 0).then(|| number * 10_i64.pow(9 - digits))
     }
 
     fn offset_secs(&mut self) -> Option<i64> {

@@ -38,37 +38,38 @@ pub(super) fn read<'a>(record: &'a [u8], scratch: &mut String) -> Result<Record<
 }
 
 fn read_shape<'a>(record: &'a [u8], scratch: &mut String) -> Option<Record<'a>> {
-    let (log, rest) = Quoted::split(record.strip_prefix(b"{\"log\":\"")?)?;
-    let (stream, rest) = if let Some(rest) = rest.strip_prefix(b",\"stream\":\"stdout\",") {
+    // Once for all of it: most of what that costs is its beginning and its end.
+    let record = std::str::from_utf8(record).ok()?;
+    let (log, rest) = Quoted::split(record.strip_prefix("{\"log\":\"")?)?;
+    let (stream, rest) = if let Some(rest) = rest.strip_prefix(",\"stream\":\"stdout\",") {
         (StreamKind::Stdout, rest)
     } else {
-        (StreamKind::Stderr, rest.strip_prefix(b",\"stream\":\"stderr\",")?)
+        (StreamKind::Stderr, rest.strip_prefix(",\"stream\":\"stderr\",")?)
     };
-    let time = rest.strip_prefix(b"\"time\":\"")?.strip_suffix(b"\"}")?;
+    let time = rest.strip_prefix("\"time\":\"")?.strip_suffix("\"}")?;
     // The record ends there, if the text does not end before.
-    if bytes::any(time, |byte| byte == b'"' || byte == b'\\') {
-        return None;
-    }
-    Some(Record { log: text(log, scratch)?, stream, time: plain(time)? })
+    let ends_before = bytes::any(time.as_bytes(), |byte| is_control(byte) || byte == b'"' || byte == b'\\');
+    if ends_before { None } else { Some(Record { log: text(log, scratch)?, stream, time }) }
 }
 
 /// What lies between two quotes.
 #[derive(Clone, Copy)]
 struct Quoted<'a> {
-    bytes: &'a [u8],
+    text: &'a str,
     /// Where its first escape is.
     first_escape: Option<usize>,
 }
 
 impl<'a> Quoted<'a> {
     /// Splits behind the next quote that is not escaped, and leaves that out.
-    fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    fn split(text: &'a str) -> Option<(Self, &'a str)> {
+        let bytes = text.as_bytes();
         let mut at = 0;
         let mut first_escape = None;
         loop {
             at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
             if bytes[at] == b'"' {
-                return Some((Self { bytes: &bytes[..at], first_escape }, &bytes[at + 1..]));
+                return Some((Self { text: &text[..at], first_escape }, &text[at + 1..]));
             }
             first_escape = first_escape.or(Some(at));
             // The escape, and what it escapes.
@@ -77,21 +78,22 @@ impl<'a> Quoted<'a> {
     }
 }
 
-/// Text that JSON may have between quotes, if it has no escapes.
-fn plain(text: &[u8]) -> Option<&str> {
-    // JSON has no control characters in a string.
-    let printable = !bytes::any(text, |byte| byte < 0x20);
-    if printable { std::str::from_utf8(text).ok() } else { None }
+/// JSON has none in a string.
+fn is_control(byte: u8) -> bool {
+    byte < 0x20
 }
 
-fn text<'a>(Quoted { bytes, first_escape }: Quoted<'a>, scratch: &mut String) -> Option<Text<'a>> {
-    let Some(first_escape) = first_escape else { return Some(Text::Plain { text: plain(bytes)?, newline: false }) };
-    let (body, escapes) = bytes.split_at(first_escape);
-    if escapes == b"\\n" {
-        return Some(Text::Plain { text: plain(body)?, newline: true });
+fn text<'a>(Quoted { text, first_escape }: Quoted<'a>, scratch: &mut String) -> Option<Text<'a>> {
+    if bytes::any(text.as_bytes(), is_control) {
+        return None;
+    }
+    let Some(first_escape) = first_escape else { return Some(Text::Plain { text, newline: false }) };
+    let (body, escapes) = text.split_at(first_escape);
+    if escapes == "\\n" {
+        return Some(Text::Plain { text: body, newline: true });
     }
     scratch.clear();
-    unescape(plain(bytes)?, scratch)?;
+    unescape(text, scratch)?;
     Some(Text::Scratch)
 }
 
