@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use leaksoak_strategies::discovery::ContainerEvent;
-use leaksoak_strategies::docker_api::frames::Demultiplexer;
-use leaksoak_strategies::docker_api::logs::{LogLine, LogQuery};
-use leaksoak_strategies::docker_api::timestamp::Timestamp;
+use leaksoak_strategies::discovery::{Container, ContainerEvent};
+use leaksoak_strategies::docker_api::{EngineError, logs::LogQuery, timestamp::Timestamp};
 use leaksoak_strategies::metrics::ErrorKind;
 use leaksoak_strategies::{Context, Strategy, StrategyError, host};
 
@@ -30,22 +28,8 @@ impl Strategy for Polling {
                 () = shutdown.requested() => {}
             }
             for (container, read_to, _) in known.values_mut() {
-                let since: Option<Timestamp> = *read_to;
-                let asked = context.engine.logs(&container.id, LogQuery { since, tail: None, follow: false }).await;
-                let (Ok(mut body), mut lines) = (asked, Demultiplexer::new(container.tty)) else { continue };
-                while let Ok(Some(chunk)) = body.next_chunk().await {
-                    let mut rest = &chunk[..];
-                    while let Ok(Some(raw)) = lines.next_line(&mut rest) {
-                        match LogLine::parse(raw) {
-                            Ok(line) if since.is_none_or(|since| line.time > since) => {
-                                *read_to = Some(line.time);
-                                context.metrics.lines_read.inc();
-                                context.delivery.deliver(&line.of(&container.name())).await;
-                            }
-                            Ok(_) => {}
-                            Err(_) => context.metrics.errors.inc(ErrorKind::Parse),
-                        }
-                    }
+                if read(&context, container, read_to).await.is_err() {
+                    context.metrics.errors.inc(ErrorKind::Engine);
                 }
             }
         }
@@ -53,6 +37,23 @@ impl Strategy for Polling {
     }
 }
 
-fn main() -> Result<(), host::HostError> {
-    host::run_with(&host::instructions()?, |_| Polling)
+async fn read(context: &Context, it: &Container, read_to: &mut Option<Timestamp>) -> Result<(), EngineError> {
+    let since = *read_to;
+    let mut log = context.engine.log_lines(&it.id, it.tty, LogQuery { since, tail: None, follow: false }).await?;
+    while let Some(mut lines) = log.next_lines().await? {
+        while let Some(line) = lines.next()? {
+            if since.is_some_and(|since| line.time <= since) {
+                continue;
+            }
+            *read_to = Some(line.time);
+            context.metrics.lines_read.inc();
+            context.metrics.bytes_read.add(line.text.len() as u64);
+            context.delivery.deliver(&line.of(&it.name())).await;
+        }
+    }
+    Ok(()) // What has no newline yet is read once it has.
+}
+
+fn main() -> std::process::ExitCode {
+    host::main(|_| Polling)
 }

@@ -4,7 +4,7 @@
 //! Guarantees: a container that exists for as long as one inspection takes is reported, whenever it starts. The events
 //! are subscribed to before the list is made, and replayed from a little earlier, so nothing falls in between; each
 //! start is reported once, because events and list entries alike only cause the engine to be asked how things are. An event
-//! that the engine did not tell is made up for by the next list, within [`RESYNC`].
+//! that the engine did not tell is made up for by the next list, within half a minute.
 //!
 //! A container is known by the engine's id: one that is renamed stays the same and is told by its new name, and one that
 //! takes an old name is another.

@@ -5,7 +5,7 @@
 //!
 //! Does not: change anything in the engine, retry, or pool.
 
-pub mod coalesced;
+mod coalesced;
 pub mod connection;
 pub mod connector;
 pub mod events;
@@ -91,9 +91,10 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether the engine says that there is no such container.
+    /// Whether the engine says that there is no such container. A path that it does not know is something else: it speaks
+    /// another version of the API.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Status { status: 404, .. })
+        matches!(self, Self::Status { status: 404, message, .. } if message != "page not found")
     }
 
     /// Whether the cause is that this process has no file descriptor left.
@@ -163,9 +164,10 @@ pub struct ContainerState {
 }
 
 impl Engine {
-    /// An engine that is asked through `transport`, in version `api_version` (e.g. `1.41`) of the API.
+    /// An engine that is asked through `transport`, in version `api_version` (`1.41`, or `v1.41`) of the API.
     pub fn new(transport: impl Transport, api_version: &str) -> Self {
-        Self { transport: Arc::new(transport), version: api_version.into() }
+        let version = api_version.strip_prefix('v').unwrap_or(api_version);
+        Self { transport: Arc::new(transport), version: version.into() }
     }
 
     /// Whether the engine answers.
@@ -175,14 +177,14 @@ impl Engine {
 
     /// The containers with all of these labels (`key=value`, or `key` alone), whatever their state; without labels, all.
     pub async fn containers(&self, labels: &[String]) -> Result<Vec<ListedContainer>, EngineError> {
-        let filters = filters(&serde_json::json!({ "label": labels }));
+        let filters = encode(&serde_json::json!({ "label": labels }).to_string());
         let listed: Vec<Listed> = self.json(&format!("/containers/json?all=1&filters={filters}")).await?;
         Ok(listed.into_iter().map(ListedContainer::from).collect())
     }
 
     /// The state of a container; `None` when there is none of this id (or name).
     pub async fn inspect(&self, id: &str) -> Result<Option<ContainerState>, EngineError> {
-        match self.json::<Inspected>(&format!("/containers/{id}/json")).await {
+        match self.json::<Inspected>(&format!("/containers/{}/json", encode(id))).await {
             Ok(inspected) => Ok(Some(inspected.into())),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -192,9 +194,10 @@ impl Engine {
     /// Start, death, renaming and destruction of the containers with all of these labels, from `since_unix_s` on and as they
     /// come.
     pub async fn events(&self, labels: &[String], since_unix_s: u64) -> Result<EventStream, EngineError> {
-        let filters = filters(&serde_json::json!({
+        let filters = serde_json::json!({
             "type": ["container"], "event": ["start", "die", "destroy", "rename"], "label": labels,
-        }));
+        });
+        let filters = encode(&filters.to_string());
         let path = format!("/events?since={since_unix_s}&filters={filters}");
         let response = self.get(&path, Answer::Document).await?;
         Ok(EventStream::new(response.into_body()))
@@ -206,9 +209,10 @@ impl Engine {
         Ok(self.get(&query.path(id), answer).await?.into_body())
     }
 
-    /// A container's log, line by line.
-    pub async fn log_lines(&self, container: &ContainerState, query: LogQuery) -> Result<LogStream, EngineError> {
-        Ok(LogStream::new(self.logs(&container.id, query).await?, container.tty))
+    /// A container's log, line by line. Whether it has a terminal (`tty`) is what [`Engine::inspect`] and
+    /// [`crate::discovery`] say of it.
+    pub async fn log_lines(&self, id: &str, tty: bool, query: LogQuery) -> Result<LogStream, EngineError> {
+        Ok(LogStream::new(self.logs(id, query).await?, tty))
     }
 
     async fn get(&self, path: &str, answer: Answer) -> Result<Response<Body>, EngineError> {
@@ -252,10 +256,10 @@ fn message_of(answer: &[u8]) -> String {
     message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
 }
 
-/// A filter set as a query parameter's value.
-fn filters(filters: &serde_json::Value) -> String {
+/// A text as a part of a path, or as a query parameter's value.
+fn encode(text: &str) -> String {
     let mut encoded = String::new();
-    for byte in filters.to_string().bytes() {
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
@@ -333,8 +337,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_is_encoded_for_a_query() {
-        assert_eq!(filters(&serde_json::json!({ "label": ["a=b"] })), "%7B%22label%22%3A%5B%22a%3Db%22%5D%7D");
+    fn whatever_is_asked_for_stays_within_its_part_of_the_path() {
+        assert_eq!(encode(r#"{"label":["a=b"]}"#), "%7B%22label%22%3A%5B%22a%3Db%22%5D%7D");
+        assert_eq!(encode("a/json?x= "), "a%2Fjson%3Fx%3D%20");
+        assert_eq!(encode("leaksoak-r1_c.01~"), "leaksoak-r1_c.01~");
+    }
+
+    #[test]
+    fn a_path_that_the_engine_does_not_know_is_no_missing_container() {
+        let answered =
+            |message: &str| EngineError::Status { path: String::new(), status: 404, message: message.to_owned() };
+        assert!(answered("No such container: x").is_not_found());
+        assert!(!answered("page not found").is_not_found());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod reload;
 mod server;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,16 @@ pub enum HostError {
 /// Runs the built-in strategy that the instructions in this file name. Blocks until the arm's end.
 pub fn run(config: &Path) -> Result<(), HostError> {
     Registry::built_in().run(config)
+}
+
+/// The `main` of a program that is one strategy: as the harness starts it, by the instructions that its command line names. An
+/// error is told on stderr.
+pub fn main<S: Strategy>(strategy: impl FnOnce(&ArmConfig) -> S) -> ExitCode {
+    let ended = match instructions() {
+        Ok(config) => run_with(&config, strategy),
+        Err(error) => Err(told(&"by hand", error)),
+    };
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The file that `--config FILE` names on this process's command line: so the harness starts an arm.

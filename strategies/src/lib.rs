@@ -37,4 +37,6 @@ mod selection;
 mod watched;
 
 pub use config::ArmConfig;
+/// The words of scenarios, of which an arm's instructions are made.
+pub use leaksoak_scenarios as scenarios;
 pub use strategy::{Context, Strategy, StrategyError};

@@ -33,7 +33,7 @@ pub(crate) fn set_level(level: Level) {
 }
 
 /// Writes one line to the arm's log.
-pub(crate) fn say(level: Level, message: std::fmt::Arguments<'_>) {
+pub fn say(level: Level, message: std::fmt::Arguments<'_>) {
     use std::io::Write as _;
     if level as u8 <= LEVEL.load(Ordering::Relaxed) {
         // Nobody is left to be told that stderr is gone; `eprintln!` would panic here.
@@ -42,7 +42,7 @@ pub(crate) fn say(level: Level, message: std::fmt::Arguments<'_>) {
 }
 
 /// An error and its causes on one line: `what: because: because`.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

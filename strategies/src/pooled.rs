@@ -32,6 +32,7 @@ use stream::{End, ManagedStream};
 
 pub(crate) use client::request;
 pub use client::{ClientSettings, PooledClient};
+pub use leaksoak_scenarios::Http;
 pub(crate) use rotation::{Rotation, Schedule};
 
 /// First and longest pause between two attempts to open a stream.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::docker_api::encode;
 use crate::docker_api::frames::RawLine;
 use crate::docker_api::timestamp::Timestamp;
 use crate::line::{Line, StreamKind};
@@ -23,7 +24,8 @@ impl LogQuery {
         let follow = u8::from(self.follow);
         let since = self.since.map(|since| format!("&since={since}")).unwrap_or_default();
         let tail = self.tail.map(|tail| format!("&tail={tail}")).unwrap_or_default();
-        format!("/containers/{container_id}/logs?stdout=1&stderr=1&timestamps=1&follow={follow}{since}{tail}")
+        let id = encode(container_id);
+        format!("/containers/{id}/logs?stdout=1&stderr=1&timestamps=1&follow={follow}{since}{tail}")
     }
 }
 
