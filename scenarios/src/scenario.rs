@@ -12,6 +12,9 @@ use crate::engine_fault::EngineFault;
 use crate::raw::RawScenario;
 use crate::units::{Bytes, Rate, Span};
 
+/// The least there is of what an arm does over and over.
+pub(crate) const MIN_ROTATE_EVERY: Span = Span::from_millis(100);
+
 /// One experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "RawScenario", try_from = "RawScenario")]
@@ -373,6 +376,13 @@ impl Strategy {
             Self::Program { .. } | Self::Idle => {}
         }
         self
+    }
+
+    /// What is wrong with it: key, value, and what to do. For one that did not come out of a scenario.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let every = self.rotate_every().filter(|every| *every < MIN_ROTATE_EVERY)?;
+        Some(format!("`rotate_every` is {every}: use {MIN_ROTATE_EVERY} or longer"))
     }
 
     /// How often its streams rotate; `None` where nothing rotates.

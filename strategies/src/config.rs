@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use leaksoak_scenarios::{Delivery, Strategy};
 use serde::{Deserialize, Serialize};
-
-use crate::log::Level;
+use serde_json::{Map, Value};
 
 use crate::docker_api::EngineAddress;
+use crate::log::Level;
 
 /// The whole of an arm's instructions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,14 +86,14 @@ impl ArmConfig {
         let text = std::fs::read(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
         let config: Self =
             serde_json::from_slice(&text).map_err(|source| ConfigError::Json { path: path.to_owned(), source })?;
-        match config.delivery.problem() {
+        match config.delivery.problem().or_else(|| config.strategy.problem()) {
             Some(problem) => Err(ConfigError::Value { path: path.to_owned(), problem }),
             None => Ok(config),
         }
     }
 
-    /// Whether `other` could come into force while an arm with these instructions runs.
-    pub(crate) fn differs_only_in_settings(&self, other: &Self) -> bool {
+    /// A key in which `other` differs that cannot change while an arm with these instructions runs.
+    pub(crate) fn fixed_key_changed_by(&self, other: &Self) -> Option<String> {
         let mut alike = other.clone();
         alike.delivery = self.delivery;
         alike.log_level = self.log_level;
@@ -101,6 +101,11 @@ impl ArmConfig {
         if let Some(every) = self.strategy.rotate_every() {
             alike.strategy = alike.strategy.rotated_every(every);
         }
-        alike == *self
+        let keys = |config: &Self| match serde_json::to_value(config) {
+            Ok(Value::Object(keys)) => keys,
+            _ => Map::new(),
+        };
+        let (ours, others) = (keys(self), keys(&alike));
+        ours.into_iter().find(|(key, value)| others.get(key) != Some(value)).map(|(key, _)| key)
     }
 }

@@ -10,7 +10,9 @@ pub(crate) use delivery::check as check_delivery;
 
 use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, StrategyKind};
 use crate::criteria::Criteria;
-use crate::scenario::{Arm, ContainerGroup, Expect, Load, LogRotation, Protection, Restart, Scenario, Stage, Strategy};
+use crate::scenario::{
+    Arm, ContainerGroup, Expect, Load, LogRotation, MIN_ROTATE_EVERY, Protection, Restart, Scenario, Stage, Strategy,
+};
 use crate::units::{Bytes, Span};
 
 /// The most containers that a run may have.
@@ -34,7 +36,6 @@ const MIN_DURATION: Span = Span::from_secs(1);
 const MIN_SAMPLE_EVERY: Span = Span::from_millis(100);
 /// Lines that are later than this are lost, whatever they are waited for.
 const MAX_DRAIN: Span = Span::from_secs(3_600);
-const MIN_ROTATE_EVERY: Span = Span::from_millis(100);
 /// The engine would stop its containers for want of anybody who reads.
 const MAX_COALESCE: Span = Span::from_secs(1);
 const MIN_BURST_EVERY: Span = Span::from_millis(10);

@@ -263,11 +263,13 @@ pub(super) struct DeadLetters {
     metrics: Arc<Metrics>,
     /// The last error, so that it is said once and not for every batch.
     trouble: Option<ErrorKind>,
+    /// It was said that lines are dropped.
+    overflowed: bool,
 }
 
 impl DeadLetters {
     pub(super) fn new(files: DeadLetterFiles, metrics: Arc<Metrics>) -> Self {
-        Self { files, metrics, trouble: None }
+        Self { files, metrics, trouble: None, overflowed: false }
     }
 
     /// Keeps the lines (as posted), all for one reason. An error, once told and counted, says that the disk is at fault.
@@ -282,6 +284,17 @@ impl DeadLetters {
                 self.trouble = None;
                 self.metrics.dead_letters.add(kept);
                 self.metrics.lines_dropped.add(DropReason::DeadLettersFull, dropped);
+                if dropped > 0 && !std::mem::replace(&mut self.overflowed, true) {
+                    let path = self.files.live.display();
+                    crate::log::say(
+                        crate::log::Level::Warn,
+                        format_args!(
+                            "{path}: {dropped} dead letters do not fit into {} bytes in {} files and are dropped, as further \
+                             ones will be: `dead_letter_bytes` says how much is kept",
+                            limits.bytes, limits.files
+                        ),
+                    );
+                }
                 Ok(())
             }
             Err(error) => {

@@ -32,9 +32,9 @@ enum Refused {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(
-        "it changes what cannot change while the arm runs; only rotate_every, delivery, log_level and containers can"
+        "it changes `{key}`, which cannot change while the arm runs; rotate_every, delivery, log_level and containers can"
     )]
-    NotReloadable,
+    NotReloadable { key: String },
 }
 
 impl Reloader {
@@ -58,10 +58,7 @@ impl Reloader {
                 Err(refused) => {
                     self.metrics.reloads_refused.inc();
                     let why = log::chain(&refused);
-                    log::say(
-                        Level::Warn,
-                        format_args!("{} is refused, all stays as it was: {why}", self.path.display()),
-                    );
+                    log::say(Level::Warn, format_args!("new settings are refused, all stays as it was: {why}"));
                 }
             }
         }
@@ -70,8 +67,8 @@ impl Reloader {
     /// Whether anything is different now.
     fn reload(&mut self) -> Result<bool, Refused> {
         let read = ArmConfig::read(&self.path)?;
-        if !self.config.differs_only_in_settings(&read) {
-            return Err(Refused::NotReloadable);
+        if let Some(key) = self.config.fixed_key_changed_by(&read) {
+            return Err(Refused::NotReloadable { key });
         }
         if read == self.config {
             return Ok(false);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use leaksoak_scenarios::{Fallback, Http, Protection, Span, Strategy as Kind};
+use leaksoak_scenarios::{Bytes, Fallback, Http, Protection, Span, Strategy as Kind};
 use leaksoak_strategies::{ArmConfig, host};
 
 use crate::arm::{Place, eventually, numbers};
@@ -165,6 +165,27 @@ async fn an_arm_whose_sink_takes_nothing_still_ends_within_its_time() {
 }
 
 #[tokio::test]
+async fn dead_letters_that_do_not_fit_are_counted_and_told_once() {
+    let place = Place::new();
+    place.engine.create_and_run("a");
+    place.sink.is_now(Mood::Refuses(""));
+    let mut config = pooled(&place);
+    (config.delivery.dead_letter_bytes, config.delivery.dead_letter_files) = (Bytes::new(4 << 10), 1);
+    let socket = config.own_socket.clone();
+    let arm = Process::start(&config);
+    eventually("it listens", || socket.exists()).await;
+    for number in 0..500 {
+        place.engine.print("a", number, &number.to_string());
+    }
+    let metric = |name: &str| metric(&socket, &format!("log_capturer_{name}"));
+    let dropped = || metric("lines_dropped_total{reason=\"dead_letters_full\"}");
+    eventually("each is kept or dropped", || metric("dead_letters_total") == 500 && dropped() > 400).await;
+    arm.terminate();
+    let (_, said) = arm.ended();
+    assert_eq!(said.matches("dead letters do not fit into 4096 bytes in 1 files").count(), 1, "{said}");
+}
+
+#[tokio::test]
 async fn an_arm_whose_parent_is_gone_does_not_begin() {
     let place = Place::new();
     let config = ArmConfig { parent_pid: 1, ..pooled(&place) };
@@ -219,7 +240,9 @@ async fn other_settings_come_into_force_while_it_runs_and_bad_ones_are_refused()
     let mut bad = config.clone();
     bad.delivery.batch_lines = 0;
     let other = ArmConfig { name: "other".to_owned(), ..config.clone() };
-    let bad = [b"{\"name\":".to_vec(), serde_json::to_vec(&bad).unwrap(), serde_json::to_vec(&other).unwrap()];
+    let hurried = ArmConfig { strategy: config.strategy.clone().rotated_every(Span::ZERO), ..config.clone() };
+    let json = |config: &ArmConfig| serde_json::to_vec(config).unwrap();
+    let bad = [b"{\"name\":".to_vec(), json(&bad), json(&other), json(&hurried)];
     for bytes in bad {
         std::fs::write(&file, bytes).unwrap();
         let before = refused();
@@ -237,7 +260,13 @@ async fn other_settings_come_into_force_while_it_runs_and_bad_ones_are_refused()
     arm.terminate();
     let (code, said) = arm.ended();
     assert_eq!(code, Some(0));
-    for word in ["is in force", "is refused, all stays as it was", "`delivery.batch_lines` is 0", "cannot change"] {
+    for word in [
+        "is in force",
+        "are refused, all stays as it was",
+        "`delivery.batch_lines` is 0",
+        "it changes `name`, which cannot",
+        "`rotate_every` is 0s",
+    ] {
         assert!(said.contains(word), "{word}: {said}");
     }
 }
