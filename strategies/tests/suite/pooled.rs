@@ -152,7 +152,7 @@ async fn a_stream_that_is_far_behind_goes_on_and_is_not_replaced() {
     let place = Place::new();
     place.engine.create_and_run("a");
     place.engine.print("a", 0, "0");
-    let arm = place.start(Pooled::new(Duration::from_millis(5)));
+    let arm = place.start(Pooled::new(Duration::from_millis(50)));
     let metrics = arm.metrics();
     eventually("it rotates", || metrics.stream_rotations.get() > 0).await;
     let lines = (1..60_000).map(|number: i64| (number, number.to_string()));
