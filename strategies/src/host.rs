@@ -198,10 +198,10 @@ async fn serve<S: Strategy>(
 fn client_settings(strategy: &Kind) -> ClientSettings {
     match strategy {
         Kind::Pooled { coalesce, http, .. } => {
-            ClientSettings { coalesce: coalesce.as_duration(), http: *http, ..ClientSettings::default() }
+            ClientSettings { coalesce: coalesce.as_duration(), http: *http, ..ClientSettings::of_an_arm() }
         }
         // Their few requests are not what is compared.
-        _ => ClientSettings { http: Http::One, ..ClientSettings::default() },
+        _ => ClientSettings { http: Http::One, ..ClientSettings::of_an_arm() },
     }
 }
 

@@ -61,6 +61,14 @@ impl Default for ClientSettings {
     }
 }
 
+impl ClientSettings {
+    /// Those of an arm. It asks in bursts half a minute apart: a connection that is kept for seconds after one is of no use to
+    /// the next, but is counted by whoever looks then.
+    pub fn of_an_arm() -> Self {
+        Self { idle_timeout: Duration::from_millis(250), ..Self::default() }
+    }
+}
+
 /// One client for a whole process: connections are kept alive and used again, within bounds, and every wait is limited.
 ///
 /// Over HTTP/2 all answers share a connection. Over HTTP/1.1 each has one to itself, and a body that is dropped before its

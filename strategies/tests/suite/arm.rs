@@ -90,7 +90,7 @@ impl Place {
     }
 
     pub(crate) fn start(&self, strategy: impl Strategy) -> Arm {
-        self.start_with(self.engine_address(), ClientSettings::default(), strategy)
+        self.start_with(self.engine_address(), ClientSettings::of_an_arm(), strategy)
     }
 
     /// A strategy whose lines go to a function.
@@ -101,7 +101,7 @@ impl Place {
     ) -> (Context, ShutdownTrigger, OwnedTask<Result<(), StrategyError>>) {
         let config = Arc::new(self.config());
         let metrics = Arc::new(Metrics::default());
-        let client = PooledClient::new(config.engine.clone(), ClientSettings::default(), Arc::clone(&metrics));
+        let client = PooledClient::new(config.engine.clone(), ClientSettings::of_an_arm(), Arc::clone(&metrics));
         let (trigger, shutdown) = shutdown();
         let context = Context {
             engine: docker_api::Engine::new(client, &config.api_version),
