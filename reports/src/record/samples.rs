@@ -66,4 +66,12 @@ impl Sample {
             missing: String::new(),
         }
     }
+
+    /// The arm's `/metrics` could be read: something of it is known.
+    #[must_use]
+    pub fn has_metrics(&self) -> bool {
+        let told =
+            [self.streams, self.connections, self.rotations, self.lines_read, self.connection_timeouts, self.tasks];
+        told.iter().any(Option::is_some)
+    }
 }

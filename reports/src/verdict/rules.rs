@@ -50,6 +50,16 @@ impl<'a> ArmCase<'a> {
         let (name, end_s) = (&self.arm.name, self.timeline.end_s);
         self.recording.samples.iter().filter(move |sample| sample.subject == *name && sample.elapsed_s <= end_s)
     }
+
+    /// Why nothing is known of what one of the arm's metrics tells.
+    fn never_told(&self, metric: &str) -> String {
+        self.lacks(metric).unwrap_or_else(|| "the arm's metrics were never read".to_owned())
+    }
+
+    /// Says that the metric is not among those that the arm tells, where it tells any.
+    fn lacks(&self, metric: &str) -> Option<String> {
+        self.samples().any(Sample::has_metrics).then(|| format!("the arm's /metrics has no `{metric}`"))
+    }
 }
 
 /// A result without anything measured yet.

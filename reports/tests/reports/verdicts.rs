@@ -92,6 +92,21 @@ fn an_arm_that_exits_at_once_fails_by_its_uptime() {
 }
 
 #[test]
+fn a_metric_that_an_arm_does_not_tell_is_named() {
+    let mut recording = SMOKE.record(&[pooled(), naive()]);
+    for sample in recording.samples.iter_mut().filter(|sample| sample.subject == "pooled") {
+        (sample.tasks, sample.streams, sample.connection_timeouts) = (None, None, None);
+        sample.lines_read = Some(1);
+    }
+    insta::assert_snapshot!(told(&judge(&recording)), @r"
+    INCONCLUSIVE, exit 3
+    - pooled: work: 4,808 lines delivered, but how many streams it held is not known: the arm's /metrics has no `log_capturer_container_monitor_streams_active`
+    - pooled: task growth: the arm's /metrics has no `log_capturer_tasks`
+    - pooled: connection timeouts: the arm's /metrics has no `log_capturer_connection_timeouts_total`
+    ");
+}
+
+#[test]
 fn a_kill_by_nobody_knows_whom_is_not_passed_as_no_oom_kill() {
     let mut recording = SMOKE.record(&[pooled().dies(59.99, Exit::Signal { signal: 9 }, ""), naive()]);
     recording.info.host.cgroup = "none".to_owned();

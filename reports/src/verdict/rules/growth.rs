@@ -12,6 +12,8 @@ use crate::verdict::decide::{Decision, decide, is_used_up};
 use crate::verdict::{Criterion, CriterionResult, Interval, Outcome};
 use crate::words::{rate, signed_counted, span};
 
+const TASKS_METRIC: &str = "log_capturer_tasks";
+
 /// What a growth is held to.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::verdict) struct GrowthRule {
@@ -63,10 +65,20 @@ pub(super) fn of_arm(case: &ArmCase<'_>) -> Vec<CriterionResult> {
             let result = growth(&window, &GrowthRule { ceiling: ceiling.map(|(_, most)| most), ..rule });
             match used_up_s.filter(|_| rule.metric == Metric::Fds) {
                 Some(at_s) => used_up(result, nofile, at_s),
+                None if rule.metric == Metric::Tasks => with_untold_tasks(case, result),
                 None => result,
             }
         })
         .collect()
+}
+
+/// Tasks that the arm does not tell have no samples, however long the run: the metric is what is missing.
+fn with_untold_tasks(case: &ArmCase<'_>, result: CriterionResult) -> CriterionResult {
+    let untold = case.samples().all(|sample| sample.tasks.is_none());
+    match case.lacks(TASKS_METRIC).filter(|_| untold) {
+        Some(reason) => CriterionResult { reason, ..result },
+        None => result,
+    }
 }
 
 fn used_up(result: CriterionResult, nofile: u64, at_s: f64) -> CriterionResult {

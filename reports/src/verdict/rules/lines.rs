@@ -5,6 +5,8 @@ use crate::record::ledger::{ArmLedger, ExpectedFrom};
 use crate::verdict::{Criterion, CriterionResult, Outcome};
 use crate::words::{count, counted, percent};
 
+const TIMEOUTS_METRIC: &str = "log_capturer_connection_timeouts_total";
+
 /// Lost lines stay below so many percent. Only a complete ledger knows what was lost.
 pub(super) fn loss(case: &ArmCase<'_>) -> CriterionResult {
     let limit = case.recording.info.scenario.criteria.loss_pct;
@@ -44,11 +46,11 @@ fn lower_bounds(account: &ArmLedger) -> Vec<String> {
 /// Connection timeouts are at most so many, warm-up included.
 pub(super) fn connection_timeouts(case: &ArmCase<'_>) -> CriterionResult {
     let limit = case.recording.info.scenario.criteria.connection_timeouts;
-    let result = CriterionResult {
-        limit: Some(limit as f64),
-        ..undecided(Criterion::ConnectionTimeouts, "timeouts", "the arm's metrics were never read")
+    let result =
+        CriterionResult { limit: Some(limit as f64), ..undecided(Criterion::ConnectionTimeouts, "timeouts", "") };
+    let Some(timeouts) = total(case) else {
+        return CriterionResult { reason: case.never_told(TIMEOUTS_METRIC), ..result };
     };
-    let Some(timeouts) = total(case) else { return result };
     let known = case.samples().filter(|sample| sample.connection_timeouts.is_some()).count();
     // An arm that is gone has no metrics: only the samples of a living one can be missed.
     let alive = case.samples().filter(|sample| sample.fds.is_some() || sample.connection_timeouts.is_some()).count();

@@ -12,6 +12,8 @@ use crate::record::samples::Sample;
 use crate::verdict::{Criterion, CriterionResult, Outcome};
 use crate::words::counted;
 
+const STREAMS_METRIC: &str = "log_capturer_container_monitor_streams_active";
+
 /// The arm captured and delivered.
 pub(super) fn work(case: &ArmCase<'_>) -> CriterionResult {
     let (outcome, reason) = judged(case);
@@ -38,7 +40,8 @@ fn judged(case: &ArmCase<'_>) -> (Outcome, String) {
     let short = known.iter().filter(|(streams, running)| streams < running).count();
     let delivered = counted(delivered, "line");
     if known.is_empty() {
-        (Outcome::Inconclusive, format!("{delivered} delivered, but how many streams it held is not known"))
+        let why = case.never_told(STREAMS_METRIC);
+        (Outcome::Inconclusive, format!("{delivered} delivered, but how many streams it held is not known: {why}"))
     } else if short * 2 > known.len() {
         let (streams, running) = known[known.len() / 2];
         let of =
