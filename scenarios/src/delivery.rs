@@ -26,7 +26,7 @@ pub struct Delivery {
     pub breaker_failures: u32,
     /// How long it stays open before one batch is tried, at least 10 ms. Default 2 s.
     pub breaker_open: Span,
-    /// Size of all dead-letter files of an arm together, at least 4 KiB. Default 64 MiB.
+    /// Size of all dead-letter files of an arm together, at least 4 KiB for each of them. Default 64 MiB.
     pub dead_letter_bytes: Bytes,
     /// Number of those files, 1 to 100: when the last is full, the oldest is dropped, and its lines are counted. Default 4.
     pub dead_letter_files: u32,

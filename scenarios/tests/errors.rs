@@ -556,6 +556,7 @@ fn a_delivery_that_cannot_be_is_told_with_a_remedy() {
         delivery("breaker_failures = 0"),
         delivery("breaker_open = \"1ms\""),
         delivery("dead_letter_bytes = \"1B\""),
+        delivery("dead_letter_bytes = \"4KiB\"\ndead_letter_files = 100"),
         delivery("dead_letter_files = 101"),
     ]), @r##"
 mine.toml:31: unknown key `delivery.batch_line`
@@ -585,6 +586,9 @@ mine.toml:31: `delivery.breaker_open` is 1ms
 
 mine.toml:31: `delivery.dead_letter_bytes` is 1B
   use 4KiB or more
+
+mine.toml:31: `delivery.dead_letter_bytes` is 4KiB, which is 40B for each of 100 files
+  use 400KiB or more, or fewer `dead_letter_files`: each has 4KiB at least
 
 mine.toml:31: `delivery.dead_letter_files` is 101
   use 1 to 100

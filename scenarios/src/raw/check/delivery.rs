@@ -8,6 +8,7 @@ const BATCH_BYTES: std::ops::RangeInclusive<Bytes> = Bytes::new(1 << 10)..=Bytes
 const MAX_BATCH_WAIT: Span = Span::from_secs(60);
 const MIN_RETRY: Span = Span::from_millis(1);
 const MIN_BREAKER_OPEN: Span = Span::from_millis(10);
+/// Of one file: what holds no line drops them all.
 const MIN_DEAD_LETTERS: Bytes = Bytes::new(4 << 10);
 
 pub(crate) fn check(delivery: &Delivery) -> Result<(), RuleError> {
@@ -56,5 +57,16 @@ pub(crate) fn check(delivery: &Delivery) -> Result<(), RuleError> {
         "delivery.dead_letter_bytes",
         format!("is {}", delivery.dead_letter_bytes),
         format!("use {MIN_DEAD_LETTERS} or more"),
+    )?;
+    let files = u64::from(delivery.dead_letter_files);
+    let (of_each, least) = (delivery.dead_letter_bytes.get() / files, MIN_DEAD_LETTERS.get() * files);
+    rule(
+        of_each >= MIN_DEAD_LETTERS.get(),
+        "delivery.dead_letter_bytes",
+        format!("is {}, which is {} for each of {files} files", delivery.dead_letter_bytes, Bytes::new(of_each)),
+        format!(
+            "use {} or more, or fewer `dead_letter_files`: each has {MIN_DEAD_LETTERS} at least",
+            Bytes::new(least)
+        ),
     )
 }
