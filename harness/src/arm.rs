@@ -5,8 +5,8 @@
 //! is kept in `arms/<name>.log`.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -22,9 +22,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use cgroup::Cgroup;
+use last_words::last_words;
 
 pub mod cgroup;
 pub mod client;
+mod last_words;
 
 /// Time from SIGTERM to SIGKILL.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -58,7 +60,7 @@ pub enum What {
         expected: bool,
         /// It will not be started again.
         stays_down: bool,
-        /// The last line of its stderr.
+        /// The line of its stderr that tells why, else the last one.
         last_words: Option<String>,
     },
     /// Its process could not be started.
@@ -147,6 +149,7 @@ impl ArmProcess {
         let mut restarts = 0;
         loop {
             let kills_before = self.oom_kills();
+            let said_before = fs::metadata(&self.log_file).map_or(0, |log| log.len());
             let mut child = match self.spawn() {
                 Ok(child) => child,
                 Err(error) => return tell(What::NotStarted { reason: error.to_string() }),
@@ -162,8 +165,9 @@ impl ArmProcess {
                 Ok(status) => status,
                 Err(error) => return tell(What::NotStarted { reason: format!("waiting for it: {error}") }),
             };
-            let last_words = last_line(&self.log_file);
-            tell(What::Exited { exit: exit(status, oom_killed), expected, stays_down, last_words });
+            let exit = exit(status, oom_killed);
+            let last_words = last_words(&self.log_file, said_before, exit);
+            tell(What::Exited { exit, expected, stays_down, last_words });
             if stays_down {
                 return;
             }
@@ -246,18 +250,6 @@ fn exit(status: ExitStatus, oom_killed: bool) -> Exit {
     }
 }
 
-/// The last line of a file that is not empty, at most 500 characters of it.
-fn last_line(file: &Path) -> Option<String> {
-    const TAIL: u64 = 4096;
-    let mut file = File::open(file).ok()?;
-    let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail).ok()?;
-    let tail = String::from_utf8_lossy(&tail);
-    tail.lines().rev().find(|line| !line.trim().is_empty()).map(|line| line.chars().take(500).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,13 +260,5 @@ mod tests {
         assert_eq!(exit(ExitStatus::from_raw(9), false), Exit::Signal { signal: 9 });
         assert_eq!(exit(ExitStatus::from_raw(11), true), Exit::Signal { signal: 11 });
         assert_eq!(exit(ExitStatus::from_raw(256), true), Exit::Code { code: 1 });
-    }
-
-    #[test]
-    fn the_last_words_are_the_last_line_that_says_something() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(last_line(file.path()), None);
-        fs::write(file.path(), "first\nlast \u{1f980}\n\n").unwrap();
-        assert_eq!(last_line(file.path()).as_deref(), Some("last \u{1f980}"));
     }
 }

@@ -221,7 +221,9 @@ fn tell(event: &Event) -> Option<String> {
         | Event::ArmExited { expected: true, .. } => return None,
         Event::ArmReady { arm } => format!("arm {arm} is up"),
         Event::ArmExited { arm, exit, last_words, .. } => {
-            let words = last_words.as_deref().map(|words| format!(": {}", printable(words))).unwrap_or_default();
+            let how_said = if exit.by_itself() { "" } else { "its log's last line was " };
+            let words = last_words.as_deref().map(|words| format!(": {how_said}{}", printable(words)));
+            let words = words.unwrap_or_default();
             format!("arm {arm} {}{words}", describe(*exit))
         }
         Event::ContainerGone { container, reason } => format!("container {container} is gone: {}", printable(reason)),

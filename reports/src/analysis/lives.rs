@@ -21,7 +21,7 @@ pub struct End {
     pub exit: Exit,
     /// The harness asked for it.
     pub expected: bool,
-    /// The last line of its stderr.
+    /// The line of its stderr that tells why, else the last one.
     pub last_words: Option<String>,
 }
 

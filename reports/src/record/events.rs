@@ -42,7 +42,7 @@ pub enum Event {
         exit: Exit,
         /// The harness asked it to (the end of the run): no loss of uptime.
         expected: bool,
-        /// The last line of its stderr, where there was one.
+        /// The line of its stderr that tells why, else the last one; see [`Exit::by_itself`].
         last_words: Option<String>,
     },
     /// A container started.
@@ -133,4 +133,14 @@ pub enum Exit {
     },
     /// By the kernel's OOM killer, as its cgroup says.
     OomKilled,
+}
+
+const SIGABRT: i32 = 6;
+
+impl Exit {
+    /// The process ended itself, so that what it said last may be why; who was killed did not know of it.
+    #[must_use]
+    pub fn by_itself(self) -> bool {
+        matches!(self, Self::Code { .. } | Self::Signal { signal: SIGABRT })
+    }
 }

@@ -107,6 +107,16 @@ fn a_metric_that_an_arm_does_not_tell_is_named() {
 }
 
 #[test]
+fn what_was_said_before_a_kill_is_not_told_as_its_cause() {
+    let killed = pooled().dies(40.0, Exit::Signal { signal: 15 }, "WARN the sink is slow");
+    let reasons = smoke(&[killed, naive()]).reasons.join("\n");
+    assert!(
+        reasons.contains("ended by signal 15 at 40 s, its log's last line was \"WARN the sink is slow\""),
+        "{reasons}"
+    );
+}
+
+#[test]
 fn a_kill_by_nobody_knows_whom_is_not_passed_as_no_oom_kill() {
     let mut recording = SMOKE.record(&[pooled().dies(59.99, Exit::Signal { signal: 9 }, ""), naive()]);
     recording.info.host.cgroup = "none".to_owned();
