@@ -15,7 +15,7 @@ use crate::catalog;
 use crate::document::{Mistake, MistakeKind, Node, Origin, SyntaxError};
 use crate::error::{ScenarioError, nearest};
 use crate::overrides;
-use crate::raw::{RawScenario, RuleError};
+use crate::raw::{RawScenario, RuleError, most_of};
 use crate::scenario::{Expect, Scenario};
 use crate::units::Span;
 
@@ -146,6 +146,12 @@ impl<'a> Source<'a> {
                 ScenarioError::UnknownKey { place, nearest, known, key }
             }
             MistakeKind::UnknownWord { value, known } => {
+                // Quotes are all that it lacks.
+                if known.contains(&value.as_str()) {
+                    let last = key.rsplit('.').next().unwrap_or(&key);
+                    let expected = format!("a text in quotes: write `{last} = \"{value}\"`");
+                    return ScenarioError::WrongType { place, key, value, expected };
+                }
                 let nearest = nearest(value.trim_matches('"'), known.iter().copied());
                 ScenarioError::UnknownWord { place, key, value, nearest, known }
             }
@@ -153,7 +159,10 @@ impl<'a> Source<'a> {
                 let key = if key.is_empty() { missing.to_owned() } else { format!("{key}.{missing}") };
                 ScenarioError::MissingKey { place, key }
             }
-            MistakeKind::WrongType { value, expected } => ScenarioError::WrongType { place, key, value, expected },
+            MistakeKind::WrongType { value, expected } => {
+                let expected = most_of(&key).map_or(expected, |most| format!("a whole number from 1 to {most}"));
+                ScenarioError::WrongType { place, key, value, expected }
+            }
             MistakeKind::Refused { reason } => ScenarioError::Refused { place, key, reason },
         }
     }

@@ -7,9 +7,13 @@
 mod check;
 mod write;
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
-pub(crate) use check::{MAX_CONTAINERS, RuleError, check_delivery};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub(crate) use check::{MAX_CONTAINERS, RuleError, check_delivery, most_of};
 
 use crate::criteria::Criteria;
 use crate::delivery::Delivery;
@@ -218,7 +222,7 @@ pub(crate) struct RawArm {
     pub(crate) ignore_older: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fallback: Option<Fallback>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "words", skip_serializing_if = "Option::is_none")]
     pub(crate) without: Option<Vec<Protection>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) as_archived: Option<bool>,
@@ -230,6 +234,25 @@ pub(crate) struct RawArm {
     pub(crate) memory: Option<Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restart: Option<Restart>,
+}
+
+/// A list of words; an error says so, where serde would speak of a sequence.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Protection>>, D::Error> {
+    struct Words;
+
+    impl<'de> Visitor<'de> for Words {
+        type Value = Vec<Protection>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of words, such as [\"offsets\"]")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(items))
+        }
+    }
+
+    deserializer.deserialize_seq(Words).map(Some)
 }
 
 /// `strategy = "..."`

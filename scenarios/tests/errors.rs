@@ -195,6 +195,11 @@ fn a_value_of_the_wrong_type_is_told_with_what_it_takes() {
         said_with("expect = \"fail\"", "expect = false"),
         said_with("expect = \"fail\"", "mistake = \"kept-bodies\""),
         said_with("\"30s\"", "\"30s\"\nhttp = 2"),
+        said_with("\"pooled\"\nrotate", "\"hybrid\"\nwithout = \"offsets\"\nrotate"),
+        said_with("\"pooled\"\nrotate", "\"hybrid\"\nwithout = [\"ofsets\"]\nrotate"),
+        said_with("\"pooled\"\nrotate", "\"program\"\nprogram = \"\"\n#"),
+        said_with("[criteria]", "[[stage]]\nfrom = \"0s\"\nshare_pct = \"50%\"\n[criteria]"),
+        said_with("[criteria]", "[delivery]\nbatch_lines = -1\n[criteria]"),
         said_with("loss_pct = 1", "loss_pct = \"1%\""),
         said_with("[log]\nmax_size = \"1MiB\"", "[[log]]"),
         said_with("[[containers]]\ncount = 1", "[containers]\ncount = 1"),
@@ -210,13 +215,13 @@ mine.toml:3: `duration` is 2026-01-01
 mine.toml:3: `duration`: `\u{1b}[31m10m` is not a duration: it takes whole numbers, each with a unit: d, h, m, s or ms; write "500ms", "30s", "2m" or "1h30m"
 
 mine.toml:7: `containers.0.count` is -2
-  it takes a whole number from 0 to 4294967295
+  it takes a whole number from 1 to 5000
 
 mine.toml:7: `containers.0.count` is 2.5
-  it takes a whole number from 0 to 4294967295
+  it takes a whole number from 1 to 5000
 
 mine.toml:7: `containers.0.count` is 99999999999999999999
-  it takes a whole number from 0 to 4294967295
+  it takes a whole number from 1 to 5000
 
 mine.toml:18: `log.max_size`: `1M` is not a size: it takes a whole number and a unit: B, KiB, MiB, GiB, kB, MB or GB; write "120B", "64KiB", "1MiB" or "10MB"
 
@@ -231,8 +236,23 @@ mine.toml:28: `arms.naive.expect` is false, not one of pass, fail
 mine.toml:28: `arms.naive.mistake` is "kept-bodies", not one of forgotten-handle, detached-timeout, stuck-pump, kept-body, blocking-read
   did you mean `kept-body`?
 
-mine.toml:24: `arms.pooled.http` is 2, not one of auto, 1, 2
-  did you mean `2`?
+mine.toml:24: `arms.pooled.http` is 2
+  it takes a text in quotes: write `http = "2"`
+
+mine.toml:23: `arms.pooled.without` is "offsets"
+  it takes a list of words, such as ["offsets"]
+
+mine.toml:23: `arms.pooled.without.0` is "ofsets", not one of timestamp-filter, offsets, retry-limit, shared-connection, closed-watchers
+  did you mean `offsets`?
+
+mine.toml:23: `arms.pooled.program` is ""
+  give its path: `program = "target/release/my-arm"`
+
+mine.toml:32: `stage.0.share_pct` is "50%"
+  it takes a whole number from 1 to 100
+
+mine.toml:31: `delivery.batch_lines` is -1
+  it takes a whole number from 1 to 100000
 
 mine.toml:31: `criteria.loss_pct` is "1%"
   it takes a number

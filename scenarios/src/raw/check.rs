@@ -6,7 +6,7 @@ mod sink;
 
 use std::collections::HashSet;
 
-pub(crate) use delivery::check as check_delivery;
+pub(crate) use delivery::{check as check_delivery, most_of as most_of_delivery};
 
 use super::{LoadKind, RawArm, RawContainers, RawLog, RawScenario, StrategyKind};
 use crate::criteria::Criteria;
@@ -57,6 +57,16 @@ pub(crate) struct RuleError {
     pub(crate) problem: String,
     /// What to do.
     pub(crate) remedy: String,
+}
+
+/// The most that a count from 1 may be, where that is less than its type holds.
+pub(crate) fn most_of(path: &str) -> Option<u32> {
+    match path.split('.').collect::<Vec<_>>()[..] {
+        ["delivery", key] => most_of_delivery(key),
+        ["stage", _, "share_pct"] => Some(100),
+        ["containers", _, "count"] => Some(MAX_CONTAINERS),
+        _ => None,
+    }
 }
 
 /// Refuses `key` unless `holds`.
@@ -373,10 +383,10 @@ fn check_arm(arm: RawArm) -> Result<Arm, RuleError> {
             without: check_without(key("without"), arm.without, arm.as_archived)?,
         },
         StrategyKind::Program => {
-            let program = arm.program.as_ref().filter(|program| !program.is_empty());
             let example = "program = \"target/release/my-arm\"";
-            let program = program.ok_or_else(|| missing(key("program"), "strategy = \"program\"", example))?;
-            Strategy::Program { program: program.clone() }
+            let program = arm.program.ok_or_else(|| missing(key("program"), "strategy = \"program\"", example))?;
+            rule(!program.is_empty(), key("program"), "is \"\"", format!("give its path: `{example}`"))?;
+            Strategy::Program { program }
         }
         StrategyKind::Idle => Strategy::Idle,
     };

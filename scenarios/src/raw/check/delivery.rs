@@ -11,14 +11,18 @@ const MIN_BREAKER_OPEN: Span = Span::from_millis(10);
 /// Of one file: what holds no line drops them all.
 const MIN_DEAD_LETTERS: Bytes = Bytes::new(4 << 10);
 
+/// The keys that are counts from 1, and the most of each.
+const MOST: [(&str, u32); 4] =
+    [("batch_lines", 100_000), ("queued_batches", 10_000), ("breaker_failures", 1_000), ("dead_letter_files", 100)];
+
+/// The most that a key may be which is a count from 1.
+pub(crate) fn most_of(key: &str) -> Option<u32> {
+    MOST.into_iter().find(|(known, _)| *known == key).map(|(_, most)| most)
+}
+
 pub(crate) fn check(delivery: &Delivery) -> Result<(), RuleError> {
-    let counts = [
-        ("batch_lines", delivery.batch_lines, 100_000),
-        ("queued_batches", delivery.queued_batches, 10_000),
-        ("breaker_failures", delivery.breaker_failures, 1_000),
-        ("dead_letter_files", delivery.dead_letter_files, 100),
-    ];
-    for (key, count, most) in counts {
+    let counts = [delivery.batch_lines, delivery.queued_batches, delivery.breaker_failures, delivery.dead_letter_files];
+    for ((key, most), count) in MOST.into_iter().zip(counts) {
         let fits = (1..=most).contains(&count);
         rule(fits, format!("delivery.{key}"), format!("is {count}"), format!("use 1 to {most}"))?;
     }
