@@ -74,6 +74,17 @@ impl Node {
         Self { origin: Origin::Flag(flag), value }
     }
 
+    /// A list of words from a flag: with commas between them, in brackets and quotes or without, of which a shell leaves none.
+    pub(crate) fn list_from_flag(flag: &str, text: &str) -> Self {
+        let origin = || Origin::Flag(flag.to_owned());
+        let text = text.trim();
+        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let words = inner.split(',').map(|word| word.trim().trim_matches(['"', '\'']));
+        let words = words.filter(|word| !word.is_empty());
+        let items = words.map(|word| Self { origin: origin(), value: Value::String(word.to_owned()) }).collect();
+        Self { origin: origin(), value: Value::Array(items) }
+    }
+
     /// The value of `key` in this table.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {

@@ -151,8 +151,8 @@ pub enum ScenarioError {
     },
 
     /// A flag that asks for an arm or a group of containers that the scenario does not have.
-    #[error("`{flag}`: no `{key}` in this scenario{}\n  there is: {}",
-            did_you_mean(nearest.as_deref()), known.join(", "))]
+    #[error("`{flag}`: no `{key}` in this scenario{}\n  {}",
+            did_you_mean(nearest.as_deref()), there_is(known))]
     NoSuchItem {
         /// The flag with its value.
         flag: String,
@@ -167,6 +167,14 @@ pub enum ScenarioError {
 
 fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map(|nearest| format!("\n  did you mean `{nearest}`?")).unwrap_or_default()
+}
+
+fn there_is(known: &[String]) -> String {
+    if known.is_empty() {
+        "there is none: an item is added in the scenario's file, and `--set` changes it".to_owned()
+    } else {
+        format!("there is: {}", known.join(", "))
+    }
 }
 
 fn remedy(error: &io::Error) -> &'static str {

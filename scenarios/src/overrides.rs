@@ -5,7 +5,7 @@
 
 use crate::document::{Node, Origin, Value, position, segment_of};
 use crate::error::{ScenarioError, nearest};
-use crate::raw::{LoadKind, StrategyKind};
+use crate::raw::{LoadKind, StrategyKind, is_list_of_words};
 
 /// Carries out one `key=value`.
 pub(crate) fn set(document: &mut Node, text: &str) -> Result<(), ScenarioError> {
@@ -16,7 +16,11 @@ pub(crate) fn set(document: &mut Node, text: &str) -> Result<(), ScenarioError> 
         return Err(bad("has an empty key"));
     }
     let flag = format!("--set {text}");
-    let value = Node::from_flag(flag.clone(), value);
+    let value = if is_list_of_words(&segments) {
+        Node::list_from_flag(&flag, value)
+    } else {
+        Node::from_flag(flag.clone(), value)
+    };
     Path { flag: &flag, segments: &segments }.put(document, value)
 }
 
@@ -60,14 +64,18 @@ impl Path<'_> {
     fn step<'n>(&self, node: &'n mut Node, depth: usize, segment: &str) -> Result<&'n mut Node, ScenarioError> {
         match &mut node.value {
             Value::Table(entries) => {
-                let index = entries.iter().position(|(key, _)| key == segment);
-                let index = index.unwrap_or_else(|| {
-                    let origin = Origin::Flag(self.flag.to_owned());
-                    let made = Node { origin, value: Value::Table(Vec::new()) };
-                    entries.push((segment.to_owned(), made));
-                    entries.len() - 1
-                });
-                Ok(&mut entries[index].1)
+                if let Some(index) = entries.iter().position(|(key, _)| key == segment) {
+                    return Ok(&mut entries[index].1);
+                }
+                // No table has numbers for keys: an item of a list is meant, and the list is not there.
+                if let Some(item) = self.segments.get(depth + 1).filter(|item| item.parse::<usize>().is_ok()) {
+                    self.item(&[], depth + 1, item)?;
+                }
+                let origin = Origin::Flag(self.flag.to_owned());
+                let made = Node { origin, value: Value::Table(Vec::new()) };
+                entries.push((segment.to_owned(), made));
+                let made = entries.len() - 1;
+                Ok(&mut entries[made].1)
             }
             Value::Array(items) => {
                 let index = self.item(items, depth, segment)?;

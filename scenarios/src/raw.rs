@@ -236,6 +236,11 @@ pub(crate) struct RawArm {
     pub(crate) restart: Option<Restart>,
 }
 
+/// Whether `--set` takes a key, given by the segments of its path, for a list of words.
+pub(crate) fn is_list_of_words(path: &[&str]) -> bool {
+    matches!(path, ["arms", _, "without"])
+}
+
 /// A list of words; an error says so, where serde would speak of a sequence.
 fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Protection>>, D::Error> {
     struct Words;

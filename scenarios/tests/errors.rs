@@ -645,6 +645,9 @@ fn a_mistake_in_a_flag_names_the_flag() {
         said_with_set("arms.nave.expect=pass"),
         said_with_set("arms.naive.expect=passes"),
         said_with_set("containers.7.count=1"),
+        said_with_set("sink.faults.0.kind=down"),
+        said_with_set("stage.0.share_pct=5"),
+        said_with_set("arms.pooled.without=offsets"),
         said_with_set("containers=3"),
         said_with_set("criteria=3"),
         said_with_set("duration.unit=3"),
@@ -685,6 +688,15 @@ fn a_mistake_in_a_flag_names_the_flag() {
 
 `--set containers.7.count=1`: no `containers.7` in this scenario
   there is: 0, 1
+
+`--set sink.faults.0.kind=down`: no `sink.faults.0` in this scenario
+  there is none: an item is added in the scenario's file, and `--set` changes it
+
+`--set stage.0.share_pct=5`: no `stage.0` in this scenario
+  there is none: an item is added in the scenario's file, and `--set` changes it
+
+`--set arms.pooled.without=offsets`: `arms.pooled.without` has no meaning with `strategy = "pooled"`
+  take it out, or choose another strategy
 
 `--set containers=3`: `containers` is 3
   it takes a list of tables

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a helper here cannot do fails its test")]
 
-use leaksoak_scenarios::{Expect, Http, Load, Mistake, Overrides, Scenario, Span, Strategy, load};
+use leaksoak_scenarios::{Expect, Http, Load, Mistake, Overrides, Protection, Scenario, Span, Strategy, load};
 use proptest::prelude::*;
 
 fn set(scenario: &str, set: &[&str]) -> Scenario {
@@ -60,6 +60,23 @@ fn a_word_that_looks_like_a_number_can_be_set() {
     let pooled = set("smoke", &["arms.pooled.http=2", "arms.pooled.coalesce=0s"]).arms[0].strategy.clone();
     let expected = Strategy::Pooled { rotate_every: Span::from_secs(2), coalesce: Span::ZERO, http: Http::Two };
     assert_eq!(pooled, expected);
+}
+
+#[test]
+fn a_list_of_words_can_be_set_however_a_shell_leaves_it() {
+    let without = |value: &str| {
+        let set_to = format!("arms.pooled.without={value}");
+        match &set("smoke", &["arms.pooled.strategy=hybrid", &set_to]).arms[0].strategy {
+            Strategy::Hybrid { without, .. } => without.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(without("offsets"), [Protection::Offsets]);
+    assert_eq!(without("[\"offsets\"]"), [Protection::Offsets]);
+    for both in ["offsets,retry-limit", "[offsets, retry-limit]", "['retry-limit','offsets']"] {
+        assert_eq!(without(both), [Protection::Offsets, Protection::RetryLimit], "{both}");
+    }
+    assert_eq!(without("[]"), []);
 }
 
 #[test]
