@@ -103,11 +103,20 @@ async fn serve(args: &EngineArgs, options: Options) -> Result<(), Failure> {
     engine.serve_until(stop).await.map_err(Failure::environment)
 }
 
+/// As it has to be given to a client, whose working directory may be another.
+fn absolute(address: &Address) -> Address {
+    match address {
+        Address::Unix(path) => Address::Unix(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        Address::Tcp(address) => Address::Tcp(*address),
+    }
+}
+
 fn announce(options: &Options) -> Result<(), Failure> {
-    let addresses: Vec<_> = options.addresses.iter().map(ToString::to_string).collect();
+    let addresses: Vec<_> = options.addresses.iter().map(|address| absolute(address).to_string()).collect();
+    let control = absolute(&Address::Unix(options.control.clone())).to_string();
     let mut out = io::stdout();
     let said = writeln!(out, "{READY}{}", addresses.join(" and "))
-        .and_then(|()| match &options.addresses[..] {
+        .and_then(|()| match &addresses[..] {
             [first, ..] => writeln!(out, "try: docker -H {first} ps"),
             [] => Ok(()),
         })
@@ -115,7 +124,7 @@ fn announce(options: &Options) -> Result<(), Failure> {
             writeln!(
                 out,
                 "faults: curl --unix-socket {} http://leaksoak/faults -d '{{\"kind\":\"drop-streams\"}}'",
-                options.control.display()
+                control.trim_start_matches("unix://")
             )
         })
         .and_then(|()| out.flush());
@@ -158,4 +167,17 @@ fn die_with(parent: u32) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::environment(format!("--parent {parent}: this process is not its child, or it has ended")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_told_by_its_absolute_path() {
+        let here = std::env::current_dir().unwrap();
+        let told = absolute(&Address::Unix("leaksoak-engine.sock".into())).to_string();
+        assert_eq!(told, format!("unix://{}/leaksoak-engine.sock", here.display()));
+        assert_eq!(absolute(&Address::Unix("/run/x.sock".into())).to_string(), "unix:///run/x.sock");
+    }
 }

@@ -36,6 +36,7 @@ pub fn address(docker_host: Option<&str>, tls_verify: Option<&str>) -> Result<En
             Err(cannot("DOCKER_TLS_VERIFY asks for TLS, which is not spoken"))
         }
         Ok(address) => Ok(address),
+        Err(_) if host.starts_with("unix://") => Err(cannot("the path of a Unix socket has to be absolute")),
         Err(_) => Err(cannot("only Unix sockets and plain TCP are spoken to")),
     }
 }
@@ -125,6 +126,7 @@ mod tests {
         for (host, tls, reason) in [
             ("ssh://me@there", None, "only Unix sockets and plain TCP"),
             ("tcp://there", None, "only Unix sockets and plain TCP"),
+            ("unix://leaksoak-engine.sock", None, "has to be absolute"),
             ("tcp://there:2376", Some("1"), "DOCKER_TLS_VERIFY"),
         ] {
             let error = address(Some(host), tls).unwrap_err().to_string();

@@ -51,7 +51,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// It cannot listen there.
-    #[error("cannot listen on {address}: {source}\n  name another one, or end who listens there")]
+    #[error("cannot listen on {address}: {source}\n  {}", remedy(source))]
     Listen {
         /// Where.
         address: Address,
@@ -66,6 +66,14 @@ pub enum ServeError {
         /// The system's words.
         source: io::Error,
     },
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "its directory does not exist: make it, or name a socket in another one",
+        io::ErrorKind::PermissionDenied => "this user may not listen there: name another one",
+        _ => "name another one, or end who listens there",
+    }
 }
 
 /// A running engine.

@@ -145,6 +145,14 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
+fn an_engine_whose_socket_has_no_directory_says_so() {
+    let output = leaksoak(&["engine", "--socket", "/nonexistent/x.sock"]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("unix:///nonexistent/x.sock") && said.contains("its directory does not exist"), "{said}");
+}
+
+#[test]
 fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
     let run = tempfile::tempdir().unwrap();
     let arm = run.path().join("arms/hybrid");
