@@ -37,12 +37,7 @@ struct Arm {
 /// The arms of the run that are asked for.
 fn arms(args: &DlqArgs) -> Result<Vec<Arm>, Failure> {
     let dir = args.directory.join("arms");
-    let entries = fs::read_dir(&dir).map_err(|error| {
-        Failure::usage(format!(
-            "{}: {error}\n  give the directory of a run, such as leaksoak-runs/smoke-...",
-            dir.display()
-        ))
-    })?;
+    let entries = fs::read_dir(&dir).map_err(|error| no_run(&args.directory, &error))?;
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| unreadable(&dir, &error))?;
@@ -109,6 +104,7 @@ fn replay(args: &DlqArgs, sink: Option<&Path>) -> Result<Exit, Failure> {
     let mut left = 0;
     for arm in arms(args)? {
         if arm.paths()?.is_empty() {
+            print(format_args!("{}: nothing to replay", arm.name))?;
             continue;
         }
         let instructions = arm.instructions()?;
@@ -123,12 +119,17 @@ fn replay(args: &DlqArgs, sink: Option<&Path>) -> Result<Exit, Failure> {
         let ended = runtime.block_on(replay.all());
         print(format_args!("{}: {} replayed, {} refused again and kept", arm.name, replay.replayed, replay.refused))?;
         left += replay.refused;
-        ended.map_err(|error| match error {
-            ReplayError::Sink(error @ SinkError::Connect { .. }) => Failure::environment(format!(
-                "{}\n  a run's sink is there while the run lives; give another with --sink SOCKET; nothing was lost",
-                chain(&error)
-            )),
-            error => Failure::environment(format!("{}\n  what was not replayed is kept; try again", chain(&error))),
+        ended.map_err(|error| {
+            let remedy = match &error {
+                ReplayError::Sink(SinkError::Connect { .. }) => {
+                    "a run's sink is there while the run lives; give another with --sink SOCKET".to_owned()
+                }
+                ReplayError::Sink(SinkError::Rejected(_) | SinkError::Answer(_)) => {
+                    format!("what listens at {} is no sink of leaksoak's", socket.display())
+                }
+                _ => "try again".to_owned(),
+            };
+            Failure::environment(format!("{}\n  {remedy}\n  {}", chain(&error), arm.kept()))
         })?;
     }
     Ok(if left == 0 { Exit::Pass } else { Exit::Fail })
@@ -149,6 +150,28 @@ fn drop_all(args: &DlqArgs) -> Result<Exit, Failure> {
 impl Arm {
     fn paths(&self) -> Result<Vec<PathBuf>, Failure> {
         self.files.paths().map_err(|error| unreadable(&self.dir, &error))
+    }
+
+    /// What a replay that failed leaves, and where: the files have other names than before it.
+    fn kept(&self) -> String {
+        let counted_in = |path: &PathBuf| Ok(dead_letter::read(path)?.flatten().count() as u64);
+        let counts = || {
+            let paths = self.files.paths()?;
+            let letters = paths.iter().map(counted_in).sum::<io::Result<u64>>()?;
+            Ok::<_, io::Error>((paths, letters))
+        };
+        match counts() {
+            Ok((paths, letters)) => {
+                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+                let kept = if letters == 1 { "is kept" } else { "are kept" };
+                format!(
+                    "{} {kept}, in {}; the next replay takes them",
+                    counted(letters, "dead letter"),
+                    paths.join(", ")
+                )
+            }
+            Err(error) => format!("what was not replayed is kept in {}: {error}", self.dir.display()),
+        }
     }
 
     fn instructions(&self) -> Result<Instructions, Failure> {
@@ -248,6 +271,20 @@ impl Replay<'_> {
 /// Whether a line of a file was read, and is no letter.
 fn is_json(error: &io::Error) -> bool {
     error.get_ref().and_then(|inner| inner.downcast_ref::<serde_json::Error>()).is_some()
+}
+
+/// Why the argument is not the directory of a run.
+fn no_run(directory: &Path, error: &io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound if directory.is_dir() => "is not a run directory: it has no `arms`".to_owned(),
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        io::ErrorKind::NotADirectory => "is not a run directory".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    Failure::usage(format!(
+        "{} {why}\n  name the directory that `leaksoak run` printed, such as leaksoak-runs/smoke-...",
+        directory.display()
+    ))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {

@@ -1,6 +1,7 @@
 //! Wrong words, wrong files, missing engines: a clear message and the documented exit code. None of these needs an engine.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 
 use crate::support::{leaksoak, stderr};
 
@@ -172,6 +173,8 @@ fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
     let (code, _, said) = &refused;
     assert_eq!(*code, Some(5), "{said}");
     assert!(said.contains("/nonexistent/sink.sock") && said.contains("--sink"), "{said}");
+    assert!(said.contains("3 dead letters are kept, in "), "{said}");
+    assert!(said.contains("dead-letters.ndjson.taken.0, ") && said.contains("dead-letters.ndjson.taken.1;"), "{said}");
     assert_eq!(dlq(&["list"]).1, listed, "nothing was lost");
     let older = ARM.replace("\"labels\":[\"leaksoak.run=x\"]", "\"label\":\"leaksoak.run=x\"");
     fs::write(arm.join("arm.json"), older).unwrap();
@@ -180,10 +183,43 @@ fn dead_letters_are_shown_kept_where_there_is_no_sink_and_dropped() {
     assert!(code == Some(2) && said.contains("hybird") && said.contains("hybrid"), "{said}");
     assert_eq!(dlq(&["drop"]).1, "hybrid: 4 dead letters dropped\n");
     assert_eq!(dlq(&["list"]).1, "hybrid: 0 dead letters\n");
+    assert_eq!(dlq(&["replay"]), (Some(0), "hybrid: nothing to replay\n".to_owned(), String::new()));
     fs::write(arm.join("dead-letters.ndjson"), "{\"reason\":\"shutdown\",\"entry\":{}}\n").unwrap();
     assert_eq!(dlq(&["list"]).1, "hybrid: 1 dead letter (1 shutdown)\n");
     let nowhere = leaksoak(&["dlq", "list", "/nonexistent"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(2), "{}", stderr(&nowhere));
+    assert!(stderr(&nowhere).contains("/nonexistent does not exist"), "{}", stderr(&nowhere));
+    let no_run = leaksoak(&["dlq", "replay", arm.to_str().unwrap()]).output().unwrap();
+    assert!(stderr(&no_run).contains("is not a run directory: it has no `arms`"), "{}", stderr(&no_run));
+}
+
+#[test]
+fn a_sink_that_is_none_is_told_as_such() {
+    let run = tempfile::tempdir().unwrap();
+    let arm = run.path().join("arms/hybrid");
+    fs::create_dir_all(&arm).unwrap();
+    fs::write(arm.join("dead-letters.ndjson"), "{\"reason\":\"shutdown\",\"entry\":{}}\n").unwrap();
+    fs::write(arm.join("arm.json"), ARM).unwrap();
+    let socket = run.path().join("other.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut part = [0; 1024];
+        while !request.ends_with(b"{}\n") {
+            let read = stream.read(&mut part).unwrap();
+            assert!(read > 0, "the request ends early");
+            request.extend_from_slice(&part[..read]);
+        }
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let (run, socket) = (run.path().to_str().unwrap(), socket.to_str().unwrap());
+    let output = leaksoak(&["dlq", "replay", run, "--sink", socket]).output().unwrap();
+    server.join().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("400 Bad Request") && said.contains(&format!("{socket} is no sink of leaksoak's")), "{said}");
+    assert!(said.contains("1 dead letter is kept, in "), "{said}");
 }
 
 /// The instructions of an arm whose run is over.
