@@ -36,7 +36,7 @@ pub enum RunEvent {
     Sampled {
         /// One per subject.
         samples: Vec<Sample>,
-        /// Lines that each arm has not delivered yet, as far as is known now.
+        /// Lines that each arm has not delivered yet, as far as is known now; of no arm before anything is known.
         missing_lines: BTreeMap<String, u64>,
     },
     /// The coarser reading, after that of the same tick.

@@ -79,7 +79,8 @@ impl Running<'_> {
             }
             let all_delivered = self.sink.as_ref().is_none_or(|sink| {
                 let book = sink.book();
-                self.clients.keys().filter(|arm| self.lifecycle.pid(arm).is_some()).all(|arm| book.missing(arm) == 0)
+                let mut up = self.clients.keys().filter(|arm| self.lifecycle.pid(arm).is_some());
+                up.all(|arm| book.missing(arm).is_none_or(|lines| lines == 0))
             });
             if all_delivered {
                 return;

@@ -105,7 +105,10 @@ impl Running<'_> {
         }
         self.board.enter(&samples);
         let missing_lines = match &self.sink {
-            Some(sink) => self.clients.keys().map(|arm| (arm.clone(), sink.book().missing(arm))).collect(),
+            Some(sink) => {
+                let arms = self.clients.keys();
+                arms.filter_map(|arm| Some((arm.clone(), sink.book().missing(arm)?))).collect()
+            }
             None => BTreeMap::new(),
         };
         self.bus.send(RunEvent::Sampled { samples, missing_lines });

@@ -136,11 +136,13 @@ impl Book {
         self.arms.iter_mut().filter_map(take).collect()
     }
 
-    /// Lines that `arm` has not delivered, as far as is known now.
+    /// Lines that `arm` has not delivered, as far as is known now; `None` while no line of any container is known of.
     #[must_use]
-    pub fn missing(&self, arm: &str) -> u64 {
-        let expected: u64 = self.containers.iter().map(|container| self.expected(container).0).sum();
-        expected.saturating_sub(self.delivered(arm))
+    pub fn missing(&self, arm: &str) -> Option<u64> {
+        let expected: Vec<_> = self.containers.iter().map(|container| self.expected(container)).collect();
+        let is_known = |(lines, from): &(u64, ExpectedFrom)| *lines > 0 || *from == ExpectedFrom::FinalLine;
+        let lines: u64 = expected.iter().map(|(lines, _)| lines).sum();
+        expected.iter().any(is_known).then(|| lines.saturating_sub(self.delivered(arm)))
     }
 
     fn expected(&self, container: &str) -> (u64, ExpectedFrom) {
@@ -236,11 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_not_known_before_any_line_is() {
+        let mut book = book(None);
+        assert_eq!(book.missing("a"), None);
+        book.enter("b", token(3, 0), 0);
+        assert_eq!((book.missing("a"), book.missing("b")), (Some(3), Some(2)));
+    }
+
+    #[test]
     fn lines_lost_at_the_tail_count_through_the_final_line() {
         let mut book = book(None);
         book.enter("a", token(1, 0), 0);
         book.enter("b", Token { is_final: true, ..token(10, 0) }, 0);
-        assert_eq!(book.missing("a"), 9);
+        assert_eq!(book.missing("a"), Some(9));
         assert_eq!(book.close(true).arms[0].containers[0].expected_from, ExpectedFrom::FinalLine);
     }
 
