@@ -14,7 +14,8 @@ pub(super) fn check(name: &str, overrides: OverrideArgs) -> Result<Exit, Failure
 
 fn describe(scenario: &Scenario) -> String {
     use std::fmt::Write;
-    let mut text = format!("{}: {}\n", scenario.name, scenario.about);
+    let about = if scenario.about.is_empty() { String::new() } else { format!(": {}", scenario.about) };
+    let mut text = format!("{}{about}\n", scenario.name);
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
@@ -96,6 +97,13 @@ mod tests {
     fn the_smoke_is_described() {
         let scenario = load("smoke", &Overrides::default()).unwrap();
         insta::assert_snapshot!(describe(&scenario));
+    }
+
+    #[test]
+    fn a_scenario_that_says_nothing_of_itself_is_a_name() {
+        let overrides = Overrides { set: vec!["about=".to_owned()], ..Overrides::default() };
+        let described = describe(&load("smoke", &overrides).unwrap());
+        assert_eq!(described.lines().next(), Some("smoke"));
     }
 
     #[test]
