@@ -96,7 +96,10 @@ pub fn run(config: &Path) -> Result<(), HostError> {
 pub fn main<S: Strategy>(strategy: impl FnOnce(&ArmConfig) -> S) -> ExitCode {
     let ended = match instructions() {
         Ok(config) => run_with(&config, strategy),
-        Err(error) => Err(told(&"by hand", error)),
+        Err(error) => {
+            say(Level::Error, format_args!("{error}"));
+            Err(error)
+        }
     };
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

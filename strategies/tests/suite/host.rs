@@ -155,7 +155,7 @@ async fn an_arm_whose_sink_takes_nothing_still_ends_within_its_time() {
     let config = pooled(&place);
     let socket = config.own_socket.clone();
     let arm = Process::start(&config);
-    eventually("it listens", || socket.exists()).await;
+    eventually("it listens", || get(&socket, "/metrics").is_some()).await;
     eventually("the line is read", || metric(&socket, "log_capturer_lines_read_total") == 1).await;
     let asked = std::time::Instant::now();
     arm.terminate();
@@ -173,7 +173,7 @@ async fn dead_letters_that_do_not_fit_are_counted_and_told_once() {
     (config.delivery.dead_letter_bytes, config.delivery.dead_letter_files) = (Bytes::new(4 << 10), 1);
     let socket = config.own_socket.clone();
     let arm = Process::start(&config);
-    eventually("it listens", || socket.exists()).await;
+    eventually("it listens", || get(&socket, "/metrics").is_some()).await;
     for number in 0..500 {
         place.engine.print("a", number, &number.to_string());
     }
@@ -223,7 +223,7 @@ async fn other_settings_come_into_force_while_it_runs_and_bad_ones_are_refused()
     let mut config = ArmConfig { containers: Some(["a".to_owned()].into()), ..pooled(&place) };
     let (socket, file) = (config.own_socket.clone(), place.state("arm.json"));
     let arm = Process::start(&config);
-    eventually("it listens", || socket.exists()).await;
+    eventually("it listens", || get(&socket, "/metrics").is_some()).await;
     let streams = || metric(&socket, "log_capturer_container_monitor_streams_active");
     eventually("the one that is named", || streams() == 1).await;
 
