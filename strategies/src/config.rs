@@ -101,11 +101,15 @@ impl ArmConfig {
         if let Some(every) = self.strategy.rotate_every() {
             alike.strategy = alike.strategy.rotated_every(every);
         }
+        if alike == *self {
+            return None;
+        }
         let keys = |config: &Self| match serde_json::to_value(config) {
             Ok(Value::Object(keys)) => keys,
             _ => Map::new(),
         };
         let (ours, others) = (keys(self), keys(&alike));
-        ours.into_iter().find(|(key, value)| others.get(key) != Some(value)).map(|(key, _)| key)
+        let changed = ours.into_iter().find(|(key, value)| others.get(key) != Some(value));
+        Some(changed.map_or_else(|| "something".to_owned(), |(key, _)| key))
     }
 }
