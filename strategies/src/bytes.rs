@@ -17,6 +17,11 @@ pub(crate) fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
     }
 }
 
+/// Whether JSON has this byte of a text only as an escape.
+pub(crate) fn is_escaped_in_json(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -143,4 +143,10 @@ impl Exit {
     pub fn by_itself(self) -> bool {
         matches!(self, Self::Code { .. } | Self::Signal { signal: SIGABRT })
     }
+
+    /// What goes before the last words of whoever ended so.
+    #[must_use]
+    pub fn how_said(self) -> &'static str {
+        if self.by_itself() { "saying" } else { "its log's last line was" }
+    }
 }

@@ -67,7 +67,7 @@ impl Batch {
 
 /// Puts a text behind a quote, as JSON has it.
 fn push_text(body: &mut Vec<u8>, text: &str) {
-    if !bytes::any(text.as_bytes(), |byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    if !bytes::any(text.as_bytes(), bytes::is_escaped_in_json) {
         body.extend_from_slice(text.as_bytes());
         return;
     }

@@ -79,10 +79,10 @@ impl Cursor<'_> {
         Some(())
     }
 
-    fn number(&mut self, digits: usize) -> Option<i64> {
-        let (number, rest) = self.0.split_at_checked(digits)?;
+    fn two_digits(&mut self) -> Option<i64> {
+        let (text, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
-        number.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
+        two_digits(*text)
     }
 
     /// Nanoseconds: `.` and one to nine digits, or nothing.
@@ -113,9 +113,9 @@ impl Cursor<'_> {
         if sign == 0 {
             return Some(0);
         }
-        let hours = self.number(2)?;
+        let hours = self.two_digits()?;
         self.expect(b':')?;
-        let minutes = self.number(2)?;
+        let minutes = self.two_digits()?;
         (hours < 24 && minutes < 60).then_some(sign * (hours * 3_600 + minutes * 60))
     }
 }

@@ -167,8 +167,7 @@ fn events_of(recording: &Recording) -> String {
 fn worth_telling(event: &Event) -> Option<String> {
     match event {
         Event::ArmExited { arm, exit, expected: false, last_words } => {
-            let how_said = if exit.by_itself() { "saying" } else { "its log's last line was" };
-            let words = last_words.as_deref().map(|words| format!(", {how_said}: {}", escape(words)));
+            let words = last_words.as_deref().map(|words| format!(", {}: {}", exit.how_said(), escape(words)));
             Some(format!("{} {}{}", code(arm), how(*exit), words.unwrap_or_default()))
         }
         Event::ContainerGone { container, reason } => {

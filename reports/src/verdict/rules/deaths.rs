@@ -67,6 +67,5 @@ fn told(death: &End) -> String {
     };
     let when = if death.at_s <= 0.0 { "before the run's zero".to_owned() } else { format!("at {}", span(death.at_s)) };
     let words = death.last_words.as_deref().map(one_line).filter(|words| !words.is_empty());
-    let how_said = if death.exit.by_itself() { "saying" } else { "its log's last line was" };
-    words.map_or(format!("{how} {when}"), |words| format!("{how} {when}, {how_said} \"{words}\""))
+    words.map_or(format!("{how} {when}"), |words| format!("{how} {when}, {} \"{words}\"", death.exit.how_said()))
 }

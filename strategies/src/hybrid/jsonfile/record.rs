@@ -48,7 +48,7 @@ fn read_shape<'a>(record: &'a [u8], scratch: &mut String) -> Option<Record<'a>> 
     };
     let time = rest.strip_prefix("\"time\":\"")?.strip_suffix("\"}")?;
     // The record ends there, if the text does not end before.
-    let ends_before = bytes::any(time.as_bytes(), |byte| is_control(byte) || byte == b'"' || byte == b'\\');
+    let ends_before = bytes::any(time.as_bytes(), bytes::is_escaped_in_json);
     if ends_before { None } else { Some(Record { log: text(log, scratch)?, stream, time }) }
 }
 
@@ -78,13 +78,9 @@ impl<'a> Quoted<'a> {
     }
 }
 
-/// JSON has none in a string.
-fn is_control(byte: u8) -> bool {
-    byte < 0x20
-}
-
 fn text<'a>(Quoted { text, first_escape }: Quoted<'a>, scratch: &mut String) -> Option<Text<'a>> {
-    if bytes::any(text.as_bytes(), is_control) {
+    // JSON has no control characters in a string.
+    if bytes::any(text.as_bytes(), |byte| byte < 0x20) {
         return None;
     }
     let Some(first_escape) = first_escape else { return Some(Text::Plain { text, newline: false }) };
