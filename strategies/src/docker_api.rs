@@ -5,7 +5,7 @@
 //!
 //! Does not: change anything in the engine, retry, or pool.
 
-mod coalesced;
+pub(crate) mod coalesced;
 pub mod connection;
 pub mod connector;
 pub mod events;

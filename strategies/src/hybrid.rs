@@ -37,7 +37,7 @@ use crate::docker_api::EngineAddress;
 use crate::followers::Followers;
 use crate::log_reader::Captured;
 use crate::metrics::{ErrorKind, GaugeGuard};
-use crate::pooled::{self, Rotation};
+use crate::pooled::{self, BusyStreams, Rotation};
 use crate::strategy::{Context, Strategy, StrategyError};
 use age::AgeFilter;
 use busy::Busy;
@@ -103,7 +103,9 @@ impl Strategy for Hybrid {
         let mut over_the_api = Followers::default();
         let rotation = Rotation::new(rotate_every, &context.settings);
         let mut check = rotation.next_schedule();
-        let follow = |captured: Arc<Captured>| pooled::follow(context.clone(), captured, rotation.next_schedule());
+        let busy = BusyStreams::default();
+        let follow =
+            |captured: Arc<Captured>| pooled::follow(context.clone(), captured, rotation.next_schedule(), busy.clone());
         let mut next_look = Instant::now();
         loop {
             let now = Instant::now();

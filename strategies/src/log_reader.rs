@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::delivery::Delivery;
 use crate::discovery::Container;
+use crate::docker_api::coalesced::BusySocket;
 use crate::docker_api::connection::Settling;
 use crate::docker_api::frames::{Demultiplexer, FrameError, RawLine};
 use crate::docker_api::logs::{LogLine, LogQuery};
@@ -151,6 +152,16 @@ impl LogReader {
         self.stream.next_chunk().await
     }
 
+    /// Those of the arm.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.stream.metrics
+    }
+
+    /// The socket that all the rest comes from, if it is busy, for whoever reads many that are.
+    pub(crate) fn busy(&self) -> Option<BusySocket> {
+        if self.held.is_empty() { self.stream.body.busy() } else { None }
+    }
+
     /// Hands over the lines that `chunk` completes. Not to be cancelled: lines already claimed would be lost.
     pub(crate) async fn take(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
         self.capture.take(chunk).await
@@ -243,6 +254,7 @@ impl Claims {
         line
     }
 
+    #[inline]
     async fn take(&self, container: &str, line: &LogLine<'_>, cut: bool, now: Timestamp) {
         if !self.captured.progress.claim(line, now) {
             return;

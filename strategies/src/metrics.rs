@@ -182,6 +182,8 @@ impl Label for DropReason {
 pub struct Metrics {
     /// Container log streams (or followed files) that are open.
     pub streams_active: Gauge,
+    /// Those of them that have something to say at every tick, and are read together.
+    pub streams_busy: Gauge,
     /// Log streams that were opened.
     pub streams_opened: Counter,
     /// Those of them that hold nothing any more, neither here nor at the engine.
@@ -250,6 +252,11 @@ impl Metrics {
             text.gauge("file_descriptors", "Open file descriptors.", fds);
         }
         text.gauge("container_monitor_streams_active", "Container log streams open.", self.streams_active.get());
+        text.gauge(
+            "streams_busy",
+            "Container log streams with something to read at every tick.",
+            self.streams_busy.get(),
+        );
         text.counter("streams_opened_total", "Container log streams opened.", &self.streams_opened);
         text.counter(
             "streams_released_total",

@@ -8,6 +8,7 @@
 //!
 //! Guarantees: file descriptors and tasks do not grow with the number of rotations; no line is lost or doubled by one.
 
+mod busy;
 mod client;
 mod exclusive;
 mod multiplexed;
@@ -30,6 +31,7 @@ use crate::shutdown::Shutdown;
 use crate::strategy::{Context, Strategy, StrategyError};
 use stream::{End, ManagedStream};
 
+pub(crate) use busy::BusyStreams;
 pub(crate) use client::request;
 pub use client::{ClientSettings, PooledClient};
 pub use leaksoak_scenarios::Http;
@@ -54,21 +56,23 @@ impl Pooled {
 impl Strategy for Pooled {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
         let rotation = Rotation::new(self.rotate_every, &context.settings);
-        let follow = |captured| follow(context.clone(), captured, rotation.next_schedule());
+        let busy = BusyStreams::default();
+        let follow = |captured| follow(context.clone(), captured, rotation.next_schedule(), busy.clone());
         Followers::default().run(&context, follow).await;
         Ok(())
     }
 }
 
 /// Follows one container until its log is complete, or until the arm has to stop.
-pub(crate) async fn follow(context: Context, captured: Arc<Captured>, rotate: Schedule) {
-    Follower { context, captured }.run(rotate).await;
+pub(crate) async fn follow(context: Context, captured: Arc<Captured>, rotate: Schedule, busy: BusyStreams) {
+    Follower { context, captured, busy }.run(rotate).await;
 }
 
 /// Keeps one container's stream open for as long as the container runs.
 struct Follower {
     context: Context,
     captured: Arc<Captured>,
+    busy: BusyStreams,
 }
 
 /// What a follower does once its stream has ended, or did not open.
@@ -85,7 +89,7 @@ impl Follower {
             match self.open(Reach::default()).await {
                 Ok(reader) => {
                     let (opened, got_to) = (Instant::now(), self.captured.progress.newest());
-                    let mut stream = ManagedStream::start(reader);
+                    let mut stream = ManagedStream::start(reader, self.busy.clone());
                     let Some(end) = self.follow(&mut stream, &mut rotate, &mut shutdown).await else {
                         stream.drain().await;
                         return;
@@ -125,7 +129,7 @@ impl Follower {
                         () = shutdown.requested() => return None,
                     };
                     let Ok(next) = next else { return Some(End::Broken) };
-                    stream.replace(next).await;
+                    stream.replace(next, self.busy.clone()).await;
                     metrics.streams_widened.inc();
                 }
                 () = rotate.tick() => {
@@ -135,7 +139,7 @@ impl Follower {
                     };
                     match next {
                         Ok(Some(next)) => {
-                            if stream.replace(next).await == End::Broken {
+                            if stream.replace(next, self.busy.clone()).await == End::Broken {
                                 // The rotation was there before it was noticed.
                                 metrics.errors.inc(ErrorKind::Engine);
                                 metrics.streams_reopened.inc();

@@ -27,6 +27,11 @@ impl Watched {
         &self.fd
     }
 
+    /// The descriptor, for others as well: it is closed when all have dropped it.
+    pub(crate) fn share(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.fd)
+    }
+
     /// From now on the reactor says when it can be read or written.
     #[expect(
         deprecated,

@@ -10,6 +10,7 @@ use hyper::Response;
 use hyper::body::{Bytes, Incoming};
 
 use crate::docker_api::EngineError;
+use crate::docker_api::coalesced::BusySocket;
 use crate::docker_api::connection::{ConnectionLife, EngineConnection};
 
 /// A body as it comes. Dropping it ends the request.
@@ -79,6 +80,14 @@ impl Body {
             whole.extend_from_slice(&chunk);
         }
         Ok(whole)
+    }
+
+    /// The socket that all the rest comes from, if it is busy, for whoever reads many that are.
+    pub(crate) fn busy(&self) -> Option<BusySocket> {
+        match &self.source {
+            Source::Connection { begun, connection } if begun.is_empty() => connection.busy(),
+            _ => None,
+        }
     }
 
     /// The connection that this alone uses; none where many share one.

@@ -16,10 +16,12 @@ mod ticks;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -29,14 +31,17 @@ use ticks::Tick;
 pub(super) use ticks::Ticks;
 
 /// Read at once at the most. hyper's buffer is cleared before, so a larger one costs more than it saves.
-pub(super) const READ_BYTES: usize = 32 << 10;
+pub(crate) const READ_BYTES: usize = 32 << 10;
 
 /// What may come from one look to the next. A Unix socket takes twice as much of lines of a hundred bytes before whoever
 /// writes them has to wait; every message in it counts as nearly a kilobyte.
-const PLENTY_BYTES: usize = 16 << 10;
+const PLENTY_BYTES: u32 = 16 << 10;
+
+/// Ticks in a row that make a socket busy. A container with a line a tick has them now and then, one with two nearly always.
+const BUSY_TICKS: u32 = 8;
 
 #[derive(Debug)]
-pub(super) struct Coalesced {
+pub(crate) struct Coalesced {
     /// Registered only while the reactor is to say when it can be read or written.
     socket: Watched,
     /// The other side takes no more at the moment.
@@ -45,6 +50,20 @@ pub(super) struct Coalesced {
     /// When it was last looked at.
     last_look: Instant,
     phase: Phase,
+    /// Ticks at which it was read, without one in between at which nothing was there.
+    ticks_in_a_row: u32,
+}
+
+/// A socket that has something to read at every tick, without what waiting for it needs. What a look needs is near together:
+/// from one tick to the next, all of it leaves the processor's caches.
+#[derive(Debug)]
+pub(crate) struct BusySocket {
+    due: Instant,
+    last_look: Instant,
+    /// Since then.
+    found: usize,
+    fd: Arc<OwnedFd>,
+    ticks: Ticks,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +85,19 @@ impl Coalesced {
             tick: Tick::new(ticks),
             last_look: Instant::now(),
             phase: Phase::Idle,
+            ticks_in_a_row: 0,
         }
+    }
+
+    /// The same socket for whoever reads many that are busy, if it is.
+    pub(crate) fn busy(&self) -> Option<BusySocket> {
+        (self.ticks_in_a_row >= BUSY_TICKS).then(|| BusySocket {
+            due: self.tick.at(),
+            last_look: self.last_look,
+            found: 0,
+            fd: self.socket.share(),
+            ticks: self.tick.ticks().clone(),
+        })
     }
 
     /// `found`: the bytes that had come since the last look.
@@ -76,10 +107,51 @@ impl Coalesced {
         }
         let now = Instant::now();
         let took = now - std::mem::replace(&mut self.last_look, now);
-        let plenty_after = took.mul_f64(PLENTY_BYTES as f64 / found.max(1) as f64);
-        self.tick.next_after(now, plenty_after);
+        self.tick.next_after(now, plenty_after(found, took));
         self.phase = Phase::Left;
     }
+}
+
+impl BusySocket {
+    /// When to look at it.
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Reads what is there `now`. `None`: it is not busy any more, but idle or at its end; which of the two, reading the
+    /// [`Coalesced`] tells.
+    pub(crate) fn look(&mut self, buffer: &mut [u8], now: Instant) -> io::Result<Option<usize>> {
+        let bytes = match receive(&self.fd, buffer)? {
+            Some(0) => return Ok(None),
+            None if self.found == 0 => return Ok(None),
+            bytes => bytes.unwrap_or(0),
+        };
+        self.found += bytes;
+        self.due = if bytes == buffer.len() {
+            now
+        } else {
+            let took = now - std::mem::replace(&mut self.last_look, now);
+            self.ticks.after(now, plenty_after(std::mem::take(&mut self.found), took))
+        };
+        Ok(Some(bytes))
+    }
+}
+
+/// Reads from a socket that does not block. `None`: nothing is there.
+fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match rustix::net::recv(socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((bytes, _)) => return Ok(Some(bytes)),
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// How long it takes until plenty has come, if it goes on like the `found` bytes that it `took` so long for.
+fn plenty_after(found: usize, took: Duration) -> Duration {
+    took.saturating_mul(PLENTY_BYTES) / u32::try_from(found).unwrap_or(u32::MAX).max(1)
 }
 
 impl AsyncRead for Coalesced {
@@ -91,30 +163,28 @@ impl AsyncRead for Coalesced {
                 Phase::Idle => {
                     ready!(this.socket.registered()?.poll_read_ready(cx))?.clear_ready();
                     this.phase = Phase::Reading { found: 0 };
+                    this.ticks_in_a_row = 0;
                 }
                 Phase::Left => {
                     ready!(this.tick.poll(cx));
                     this.phase = Phase::Reading { found: 0 };
+                    this.ticks_in_a_row = this.ticks_in_a_row.saturating_add(1);
                 }
-                Phase::Reading { found } => {
-                    match rustix::io::read(this.socket.fd(), buffer.initialize_unfilled_to(room)) {
-                        Ok(bytes) => {
-                            buffer.advance(bytes);
-                            // Less than there was room for: there is no more.
-                            let found = found + bytes;
-                            if bytes < room {
-                                this.leave_until_next_tick(found);
-                            } else {
-                                this.phase = Phase::Reading { found };
-                            }
-                            return Poll::Ready(Ok(()));
+                Phase::Reading { found } => match receive(this.socket.fd(), buffer.initialize_unfilled_to(room))? {
+                    Some(bytes) => {
+                        buffer.advance(bytes);
+                        // Less than there was room for: there is no more.
+                        let found = found + bytes;
+                        if bytes < room {
+                            this.leave_until_next_tick(found);
+                        } else {
+                            this.phase = Phase::Reading { found };
                         }
-                        Err(Errno::AGAIN) if found > 0 => this.leave_until_next_tick(found),
-                        Err(Errno::AGAIN) => this.phase = Phase::Idle,
-                        Err(Errno::INTR) => {}
-                        Err(error) => return Poll::Ready(Err(error.into())),
+                        return Poll::Ready(Ok(()));
                     }
-                }
+                    None if found > 0 => this.leave_until_next_tick(found),
+                    None => this.phase = Phase::Idle,
+                },
             }
         }
     }
@@ -156,7 +226,6 @@ impl AsyncWrite for Coalesced {
 mod tests {
     use std::io::Write as _;
     use std::os::unix::net::UnixStream;
-    use std::time::Duration;
 
     use futures_util::FutureExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -226,8 +295,53 @@ mod tests {
             assert_eq!(since.elapsed(), tick);
         };
         tick_after(100, TICK).await;
-        tick_after(PLENTY_BYTES + 100, TICK / 2).await;
+        tick_after(PLENTY_BYTES as usize + 100, TICK / 2).await;
         tick_after(100, TICK).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_one_is_looked_at_by_others_until_nothing_is_there() {
+        let (mut ours, mut theirs) = pair();
+        theirs.write_all(b"a").unwrap();
+        assert_eq!(read(&mut ours).await, "a");
+        for _ in 0..BUSY_TICKS {
+            assert!(ours.busy().is_none(), "not yet");
+            theirs.write_all(b"b").unwrap();
+            assert_eq!(read(&mut ours).await, "b");
+        }
+        let mut busy = ours.busy().unwrap();
+        let mut look = |to_write: &[u8], room: usize| {
+            theirs.write_all(to_write).unwrap();
+            let found = busy.look(&mut vec![0; room], Instant::now()).unwrap();
+            (found, if busy.due() > Instant::now() { "at the tick" } else { "at once" })
+        };
+        tokio::time::advance(TICK).await;
+        assert_eq!(look(b"one", 10), (Some(3), "at the tick"));
+        tokio::time::advance(TICK).await;
+        assert_eq!(look(b"more than there is room for", 10), (Some(10), "at once"));
+        assert_eq!(look(b"", 17), (Some(17), "at once"));
+        assert_eq!(look(b"", 10), (Some(0), "at the tick"), "it was all, and no reason to call it idle");
+        tokio::time::advance(TICK).await;
+        assert_eq!(look(b"", 10).0, None);
+        assert_eq!(read_now(&mut ours), None);
+        theirs.write_all(b"c").unwrap();
+        assert_eq!(read(&mut ours).await, "c");
+        assert!(ours.busy().is_none(), "it was idle");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_one_at_its_end_is_busy_no_more() {
+        let (mut ours, mut theirs) = pair();
+        for _ in 0..=BUSY_TICKS {
+            theirs.write_all(b"a").unwrap();
+            assert_eq!(read(&mut ours).await, "a");
+        }
+        let mut busy = ours.busy().unwrap();
+        theirs.write_all(b"last").unwrap();
+        drop(theirs);
+        let mut look = || busy.look(&mut [0; 10], Instant::now()).unwrap();
+        assert_eq!([look(), look()], [Some(4), None]);
+        assert_eq!(read(&mut ours).await, "");
     }
 
     #[tokio::test(start_paused = true)]

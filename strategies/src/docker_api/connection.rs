@@ -13,9 +13,10 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop;
 
-use crate::docker_api::coalesced::READ_BYTES;
+use crate::docker_api::coalesced::{BusySocket, Coalesced, READ_BYTES};
 use crate::metrics::{GaugeGuard, Metrics};
 
 thread_local! {
@@ -24,9 +25,22 @@ thread_local! {
 }
 
 /// What a connection reads from and writes to.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// The same for whoever reads many that are busy, if it is, and is read on a tick.
+    fn busy(&self) -> Option<BusySocket> {
+        None
+    }
+}
 
-impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for S {}
+impl Socket for UnixStream {}
+
+impl Socket for TcpStream {}
+
+impl Socket for Coalesced {
+    fn busy(&self) -> Option<BusySocket> {
+        self.busy()
+    }
+}
 
 /// An open connection; it is closed when this is dropped.
 pub struct EngineConnection {
@@ -75,6 +89,11 @@ impl EngineConnection {
             })
         })
         .await
+    }
+
+    /// Its socket for whoever reads many that are busy, if it is.
+    pub(super) fn busy(&self) -> Option<BusySocket> {
+        self.socket.inner().busy()
     }
 
     fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<Box<dyn Socket>>> {

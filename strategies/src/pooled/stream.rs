@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 use tokio::time::{Duration, timeout};
 
+use super::busy::BusyStreams;
 use crate::log_reader::{LogReader, ReadError};
 use crate::task::OwnedTask;
 
@@ -45,10 +46,11 @@ pub(super) struct ManagedStream {
 }
 
 impl ManagedStream {
-    /// Begins to read.
-    pub(super) fn start(reader: LogReader) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        Self { task: OwnedTask::spawn(read(reader, stopped)), stop: Some(stop), end: None }
+    /// Begins to read. While the stream is busy, it is read with all that are.
+    pub(super) fn start(reader: LogReader, busy: BusyStreams) -> Self {
+        let (stop, told) = oneshot::channel();
+        let orders = Orders { told, stop: None };
+        Self { task: OwnedTask::spawn(read(reader, orders, busy)), stop: Some(stop), end: None }
     }
 
     /// Waits for the stream's end. Cancel-safe.
@@ -65,10 +67,10 @@ impl ManagedStream {
 
     /// Closes this stream once the chunk in hand is delivered, and goes on with `next`: which lines of it are new is
     /// certain only then. Tells how this one ended.
-    pub(super) async fn replace(&mut self, next: LogReader) -> End {
+    pub(super) async fn replace(&mut self, next: LogReader, busy: BusyStreams) -> End {
         self.tell(Stop::Now);
         let end = self.ended().await;
-        *self = Self::start(next);
+        *self = Self::start(next, busy);
         end
     }
 
@@ -86,19 +88,39 @@ impl ManagedStream {
     }
 }
 
-async fn read(mut reader: LogReader, mut stop: oneshot::Receiver<Stop>) -> End {
+/// What the reading task was told.
+struct Orders {
+    told: oneshot::Receiver<Stop>,
+    /// Once it was.
+    stop: Option<Stop>,
+}
+
+impl Orders {
+    /// Waits for the order to stop, or that nobody is left to give it. Cancel-safe.
+    async fn stop(&mut self) -> Stop {
+        if let Some(stop) = self.stop {
+            return stop;
+        }
+        *self.stop.insert((&mut self.told).await.unwrap_or(Stop::Now))
+    }
+}
+
+async fn read(mut reader: LogReader, mut orders: Orders, busy: BusyStreams) -> End {
     let read = async {
         loop {
             let chunk = tokio::select! {
                 biased;
-                stop = &mut stop => match stop {
-                    Ok(Stop::WhenQuiet) => return read_until_quiet(&mut reader).await,
-                    Ok(Stop::Now) | Err(_) => return Ok(End::Stopped),
+                stop = orders.stop() => match stop {
+                    Stop::WhenQuiet => return read_until_quiet(&mut reader).await,
+                    Stop::Now => return Ok(End::Stopped),
                 },
                 chunk = reader.next_chunk() => chunk?,
             };
             let Some(chunk) = chunk else { break };
             reader.take(&chunk).await?;
+            if let Some(socket) = reader.busy() {
+                reader = busy.read(reader, socket, orders.stop()).await?;
+            }
         }
         Ok::<_, ReadError>(End::Complete)
     };

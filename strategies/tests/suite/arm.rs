@@ -97,11 +97,12 @@ impl Place {
     pub(crate) fn hand_to(
         &self,
         take: impl Fn(&Line<'_>) + Send + Sync + 'static,
+        settings: ClientSettings,
         strategy: impl Strategy,
     ) -> (Context, ShutdownTrigger, OwnedTask<Result<(), StrategyError>>) {
         let config = Arc::new(self.config());
         let metrics = Arc::new(Metrics::default());
-        let client = PooledClient::new(config.engine.clone(), ClientSettings::of_an_arm(), Arc::clone(&metrics));
+        let client = PooledClient::new(config.engine.clone(), settings, Arc::clone(&metrics));
         let (trigger, shutdown) = shutdown();
         let context = Context {
             engine: docker_api::Engine::new(client, &config.api_version),

@@ -176,7 +176,7 @@ async fn a_reader_that_panics_has_let_go_of_everything_and_the_stream_is_opened_
             lines.lock().unwrap().push(line.text.to_string());
         };
         let before = tasks();
-        let (context, trigger, mut strategy) = place.hand_to(take, Pooled::new(NEVER));
+        let (context, trigger, mut strategy) = place.hand_to(take, ClientSettings::of_an_arm(), Pooled::new(NEVER));
         let metrics = &context.metrics;
         for round in 0..5 {
             print_number(&place, "a", 2 * round);

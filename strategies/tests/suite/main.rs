@@ -7,6 +7,7 @@
 
 mod archived;
 mod arm;
+mod busy;
 mod delivery;
 mod discovery;
 mod engine;

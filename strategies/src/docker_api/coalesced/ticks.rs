@@ -56,7 +56,7 @@ impl Ticks {
 
     /// The first moment after `now`. Where that may be further away than `at_most`, the first of twice as many moments, or of
     /// four times.
-    fn after(&self, now: Instant, at_most: Duration) -> Instant {
+    pub(super) fn after(&self, now: Instant, at_most: Duration) -> Instant {
         let mut every = self.0.every;
         while every > at_most && every / 2 >= SHORTEST {
             every /= 2;
@@ -145,6 +145,15 @@ impl Tick {
     pub(super) fn next_after(&mut self, now: Instant, at_most: Duration) {
         self.at = self.ticks.after(now, at_most);
         self.registered = None;
+    }
+
+    pub(super) fn ticks(&self) -> &Ticks {
+        &self.ticks
+    }
+
+    /// The moment that is waited for.
+    pub(super) fn at(&self) -> Instant {
+        self.at
     }
 
     /// Whether it has come.
