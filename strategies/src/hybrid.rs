@@ -125,7 +125,8 @@ impl Strategy for Hybrid {
                 () = monitor.watcher.changed(|id, change| mark(&mut monitor.logs, id, change)), if may_look => {
                     next_look = Instant::now() + coalesce;
                 }
-                () = sleep_until(next_look), if !may_look => {}
+                // Of the hushed nobody else tells, though this is late for them already.
+                () = sleep_until(next_look), if !may_look || monitor.any_is_hushed() => {}
                 () = check.tick() => mark(&mut monitor.logs, None, Change::Names),
                 () = shutdown.requested() => break,
                 // Nothing else to do: go on reading, and let others of this runtime have their turn.
@@ -159,8 +160,8 @@ struct Log {
     trouble: Option<io::ErrorKind>,
     counted: Option<GaugeGuard>,
     busy: Busy,
-    /// The watcher does not tell when something is written.
-    hushed: bool,
+    /// While the watcher does not tell when something is written.
+    hushed: Option<GaugeGuard>,
 }
 
 /// What is still to come.
@@ -244,9 +245,9 @@ impl Monitor {
             trouble: None,
             counted: None,
             busy: Busy::new(self.settings.coalesce),
-            hushed: false,
+            hushed: None,
         });
-        log.hushed = false;
+        log.hushed = None;
         log.state = State::Running;
         log.counted.get_or_insert_with(|| self.context.metrics.streams_active.hold());
         log.mark(Change::Names);
@@ -260,11 +261,15 @@ impl Monitor {
         }
     }
 
+    fn any_is_hushed(&self) -> bool {
+        self.logs.values().any(|log| log.hushed.is_some())
+    }
+
     /// Has those looked at whose writes are not told, and tells whether there are any.
     fn look_at_the_hushed(&mut self) -> bool {
         let logs = &mut self.logs;
         let mut any = false;
-        for log in logs.values_mut().filter(|log| log.hushed) {
+        for log in logs.values_mut().filter(|log| log.hushed.is_some()) {
             log.mark(Change::Written);
             any = true;
         }
@@ -285,9 +290,10 @@ impl Monitor {
                 Advance::AtEnd if log.state == State::Removed => removed.push(id.clone()),
                 Advance::AtEnd => {
                     let busy = log.busy.after_look(now, log.tail.bytes_read()) && log.state == State::Running;
-                    if busy != log.hushed {
-                        let was_hushed = std::mem::replace(&mut log.hushed, self.watcher.hush(id, busy));
-                        if was_hushed {
+                    if busy != log.hushed.is_some() {
+                        let hushed = self.watcher.hush(id, busy).then(|| self.context.metrics.streams_busy.hold());
+                        let was_hushed = std::mem::replace(&mut log.hushed, hushed);
+                        if was_hushed.is_some() {
                             // What was written until then is told by nobody.
                             log.mark(Change::Written);
                             all = Advance::More;
@@ -419,7 +425,7 @@ mod tests {
         let container = Arc::new(Container::known_by("a"));
         let tail = Tail::new(&container, "/nowhere/a-json.log".as_ref(), None, AgeFilter::new(None));
         let busy = Busy::new(Duration::ZERO);
-        let log = Log { tail, state: State::Finished, ready: false, trouble: None, counted: None, busy, hushed: false };
+        let log = Log { tail, state: State::Finished, ready: false, trouble: None, counted: None, busy, hushed: None };
         let mut logs = HashMap::from([("a".to_owned(), log)]);
         for change in [Change::Names, Change::Written] {
             mark(&mut logs, None, change);

@@ -1,10 +1,14 @@
 //! `hybrid`: the log is followed through whatever happens to its files.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use leaksoak_scenarios::Fallback;
 use leaksoak_strategies::hybrid::{Hybrid, HybridSettings};
+use leaksoak_strategies::line::Line;
 use leaksoak_strategies::metrics::{DropReason, ErrorKind};
+use leaksoak_strategies::pooled::ClientSettings;
 
 use crate::arm::{Arm, Place, deleted_files_held, eventually, files_held, numbers, tasks};
 use crate::jsonlog::{JsonLog, record};
@@ -278,6 +282,41 @@ async fn with_coalescing_a_quiet_file_is_read_at_once_and_a_busy_one_loses_nothi
     }
     captured(&place, "a", 500).await;
     arm.stop().await;
+}
+
+#[tokio::test]
+async fn a_busy_file_is_read_on_after_a_look_that_took_longer_than_a_tick() {
+    const TICK: Duration = Duration::from_millis(10);
+    const NEVER: Duration = Duration::from_secs(3600);
+    let place = Place::new();
+    let mut log = log(&place, "a");
+    let taken = Arc::new(AtomicUsize::new(0));
+    let lines = Arc::clone(&taken);
+    let take = move |line: &Line<'_>| {
+        if line.text == "slow" {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < 3 * TICK {}
+        }
+        lines.fetch_add(1, Ordering::Relaxed);
+    };
+    let settings = HybridSettings { coalesce: TICK, ..HybridSettings::new(NEVER) };
+    let (context, trigger, mut strategy) = place.hand_to(take, ClientSettings::of_an_arm(), Hybrid::new(settings));
+    let mut printed = 0;
+    for _ in 0..5 {
+        while context.metrics.streams_busy.get() == 0 {
+            log.print_numbers(1);
+            printed += 1;
+            tokio::time::sleep(TICK / 4).await;
+        }
+        log.write("{\"log\":\"slow\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-23T13:15:57Z\"}\n");
+        printed += 1;
+        eventually("the slow line, and what was printed before", || taken.load(Ordering::Relaxed) == printed).await;
+        log.print_numbers(1);
+        printed += 1;
+        eventually("the line after", || taken.load(Ordering::Relaxed) == printed).await;
+    }
+    trigger.request();
+    strategy.join().await.unwrap().unwrap();
 }
 
 #[tokio::test]
