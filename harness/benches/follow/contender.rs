@@ -24,7 +24,8 @@ use crate::comparison::api;
 use crate::meter::{Meter, measure};
 use crate::{Contender, Mode, Outcome, ROLE, SCRATCH};
 
-const ROTATE_EVERY: Span = Span::from_secs(2);
+/// As in the scenario `throughput`.
+const ROTATE_EVERY: Span = Span::from_secs(10);
 const COALESCE: Span = Span::from_millis(10);
 
 /// Does what `role` says, and prints what it measured of itself.

@@ -6,7 +6,7 @@
 //!
 //! Every contender is a process of its own, which counts its lines, its CPU time (user and system, all threads) and, of
 //! live lines, how late every 32nd came. They take turns, three times over; at the end, medians and what they are to bollard's.
-//! A strategy is run whole: discovery, rotation every two seconds, the sorting out of repeated lines. Without delivery its
+//! A strategy is run whole: discovery, rotation every ten seconds, the sorting out of repeated lines. Without delivery its
 //! lines go to a function, and so does not one acknowledgement: `hybrid` then has no offsets to keep. With it (`-delivering`)
 //! they go to the harness's own sink, which runs in the process that compares, and a line counts once it is acknowledged.
 //! bollard runs on tokio's default runtime, with timestamps as `pooled` has them. `bare` is the floor: it reads sockets on a tick of
