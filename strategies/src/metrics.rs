@@ -182,7 +182,7 @@ impl Label for DropReason {
 pub struct Metrics {
     /// Container log streams (or followed files) that are open.
     pub streams_active: Gauge,
-    /// Those of them that have something to say at every tick, and are read together.
+    /// Those of them that have something to say at every tick: nobody waits for them, they are read on it.
     pub streams_busy: Gauge,
     /// Log streams that were opened.
     pub streams_opened: Counter,

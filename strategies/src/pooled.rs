@@ -56,7 +56,7 @@ impl Pooled {
 impl Strategy for Pooled {
     async fn run(self, context: Context) -> Result<(), StrategyError> {
         let rotation = Rotation::new(self.rotate_every, &context.settings);
-        let busy = BusyStreams::default();
+        let busy = BusyStreams::start();
         let follow = |captured| follow(context.clone(), captured, rotation.next_schedule(), busy.clone());
         Followers::default().run(&context, follow).await;
         Ok(())

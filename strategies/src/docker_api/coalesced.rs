@@ -37,8 +37,8 @@ pub(crate) const READ_BYTES: usize = 32 << 10;
 /// writes them has to wait; every message in it counts as nearly a kilobyte.
 const PLENTY_BYTES: u32 = 16 << 10;
 
-/// Ticks in a row that make a socket busy. A container with a line a tick has them now and then, one with two nearly always.
-const BUSY_TICKS: u32 = 8;
+/// Ticks in a row that make a socket busy. A container with a line a tick seldom has them, one with several nearly always.
+const BUSY_TICKS: u32 = 4;
 
 #[derive(Debug)]
 pub(crate) struct Coalesced {
@@ -89,9 +89,9 @@ impl Coalesced {
         }
     }
 
-    /// The same socket for whoever reads many that are busy, if it is.
+    /// The same socket for whoever reads many that are busy, if it is, and has been read up to its next tick.
     pub(crate) fn busy(&self) -> Option<BusySocket> {
-        (self.ticks_in_a_row >= BUSY_TICKS).then(|| BusySocket {
+        (self.phase == Phase::Left && self.ticks_in_a_row >= BUSY_TICKS).then(|| BusySocket {
             due: self.tick.at(),
             last_look: self.last_look,
             found: 0,

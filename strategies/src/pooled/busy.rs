@@ -4,6 +4,7 @@
 //! own task waits for it while it is idle, and lends it to this one while it is busy.
 
 use std::any::Any;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,13 +19,14 @@ use crate::docker_api::coalesced::{BusySocket, READ_BYTES};
 use crate::log_reader::{LogReader, ReadError};
 use crate::task::OwnedTask;
 
-/// Read before the first line is made of it.
+/// At most so much is read before lines are made of it.
 const BUFFER_BYTES: usize = 8 * READ_BYTES;
 
-/// Streams lent and recalled between two looks at all the others.
+/// Taken out of the channel at once.
 const MESSAGES_AT_ONCE: usize = 1024;
 
-/// Reads busy streams; cheap to clone. There is no task until the first is lent, nor once the last clone is gone.
+/// Reads busy streams; cheap to clone. By default there is no task until the first is lent; nor is there once the last clone is
+/// gone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BusyStreams(Arc<OnceLock<Reading>>);
 
@@ -49,21 +51,17 @@ struct Lent {
     /// Bytes found by this look, and not yet handed over.
     found: usize,
     reader: Box<LogReader>,
-    /// Why it is to be read no further.
-    over: Option<Over>,
+    /// It is to be read no further: it is not busy any more, or has failed.
+    over: Option<Result<(), Failure>>,
     id: LoanId,
-    back: oneshot::Sender<Returned>,
+    back: oneshot::Sender<Result<Box<LogReader>, Failure>>,
 }
 
-enum Over {
-    /// It is not busy any more, or was recalled.
-    Idle,
-    Failed(Box<ReadError>),
-    Panicked(Box<dyn Any + Send>),
+/// How reading a stream failed; it is closed then.
+enum Failure {
+    Read(Box<ReadError>),
+    Panic(Box<dyn Any + Send>),
 }
-
-/// As it was lent, or how reading it failed; or the panic in which that ended.
-type Returned = Result<Result<Box<LogReader>, ReadError>, Box<dyn Any + Send>>;
 
 /// Has the stream given back when this is dropped.
 struct Loan<'a> {
@@ -72,7 +70,19 @@ struct Loan<'a> {
 }
 
 impl BusyStreams {
-    /// Has a stream read while it is busy, but not beyond `recalled`. Cancelling this closes the stream.
+    /// The task is there from the beginning, so that it does not come later and look like growth.
+    pub(super) fn start() -> Self {
+        let streams = Self::default();
+        streams.reading();
+        streams
+    }
+
+    fn reading(&self) -> &Reading {
+        self.0.get_or_init(Reading::start)
+    }
+
+    /// Has a stream read while it is busy, but not beyond `recalled`. If this is cancelled, the stream is closed once what is
+    /// in hand is delivered.
     ///
     /// # Panics
     ///
@@ -83,7 +93,7 @@ impl BusyStreams {
         socket: BusySocket,
         recalled: impl Future,
     ) -> Result<LogReader, ReadError> {
-        let reading = self.0.get_or_init(Reading::start);
+        let reading = self.reading();
         let _counted = reader.metrics().streams_busy.hold();
         let (back, mut returned) = oneshot::channel();
         let loan = reading.lend(Box::new(reader), socket, back);
@@ -99,10 +109,10 @@ impl BusyStreams {
             }
         };
         match returned {
-            Ok(Ok(reader)) => Ok(*reader?),
-            Ok(Err(panic)) => resume_unwind(panic),
-            // The task has ended with its runtime; so does this one.
-            Err(_) => std::future::pending().await,
+            Ok(Ok(reader)) => Ok(*reader),
+            Ok(Err(Failure::Read(error))) => Err(*error),
+            Ok(Err(Failure::Panic(panic))) => resume_unwind(panic),
+            Err(_) => Err(EngineError::Body("the task that reads busy streams has ended".into()).into()),
         }
     }
 }
@@ -113,9 +123,14 @@ impl Reading {
         Self { messages, lent_before: AtomicU64::new(0), _task: OwnedTask::spawn(read_all(received)) }
     }
 
-    fn lend(&self, reader: Box<LogReader>, socket: BusySocket, back: oneshot::Sender<Returned>) -> Loan<'_> {
+    fn lend(
+        &self,
+        reader: Box<LogReader>,
+        socket: BusySocket,
+        back: oneshot::Sender<Result<Box<LogReader>, Failure>>,
+    ) -> Loan<'_> {
         let id = LoanId(self.lent_before.fetch_add(1, Ordering::Relaxed));
-        // An error would say that the task has ended, which it does with its runtime only.
+        // That nobody takes it is told by `back`.
         let _ = self.messages.send(Message::Lent(Lent { socket, found: 0, reader, over: None, id, back }));
         Loan { id, messages: &self.messages }
     }
@@ -139,7 +154,7 @@ async fn read_all(mut messages: mpsc::UnboundedReceiver<Message>) {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut received = Vec::new();
     loop {
-        let due = streams.iter().map(|lent| lent.socket.due()).min();
+        let next = streams.iter().map(|lent| lent.socket.due()).min();
         tokio::select! {
             biased;
             count = messages.recv_many(&mut received, MESSAGES_AT_ONCE) => {
@@ -148,11 +163,21 @@ async fn read_all(mut messages: mpsc::UnboundedReceiver<Message>) {
                 }
                 received.drain(..).for_each(|message| message.apply_to(&mut streams));
             }
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+            () = due(next) => {
                 look_at_due(&mut streams, &mut buffer).await;
+                streams.extract_if(.., |lent| lent.over.is_some()).for_each(Lent::give_back);
             }
         }
-        streams.extract_if(.., |lent| lent.over.is_some()).for_each(Lent::give_back);
+    }
+}
+
+/// Waits for a moment; `None`: for ever. The timer would make a whole millisecond of one that has come: then it is only the
+/// other tasks' turn.
+async fn due(at: Option<Instant>) {
+    match at {
+        None => pending().await,
+        Some(at) if at <= Instant::now() => yield_now().await,
+        Some(at) => sleep_until(at).await,
     }
 }
 
@@ -161,8 +186,8 @@ impl Message {
         match self {
             Self::Lent(lent) => streams.push(lent),
             Self::Recalled(id) => {
-                if let Some(lent) = streams.iter_mut().find(|lent| lent.id == id) {
-                    lent.over = Some(Over::Idle);
+                if let Some(at) = streams.iter().position(|lent| lent.id == id) {
+                    streams.swap_remove(at).give_back();
                 }
             }
         }
@@ -174,8 +199,8 @@ impl Message {
 /// Lines are made once all have been read, or as many as the buffer can hold: the kernel's part of it and ours fill the
 /// processor's caches by turns, and so once instead of once a stream.
 async fn look_at_due(mut streams: &mut [Lent], buffer: &mut [u8]) {
-    let now = Instant::now();
     while !streams.is_empty() {
+        let now = Instant::now();
         let (mut read, mut used) = (0, 0);
         while let Some(lent) = streams.get_mut(read)
             && let Some(room) = buffer.get_mut(used..used + READ_BYTES)
@@ -192,8 +217,8 @@ async fn look_at_due(mut streams: &mut [Lent], buffer: &mut [u8]) {
             found = rest;
         }
         streams = others;
-        if used > READ_BYTES {
-            // There may be as much again: the other tasks have their turn first.
+        if !streams.is_empty() {
+            // That was a whole buffer: the other tasks have their turn first.
             yield_now().await;
         }
     }
@@ -207,8 +232,8 @@ impl Lent {
         }
         match self.socket.look(room, now) {
             Ok(Some(bytes)) => self.found = bytes,
-            Ok(None) => self.over = Some(Over::Idle),
-            Err(error) => self.over = Some(Over::Failed(Box::new(EngineError::Body(error.into()).into()))),
+            Ok(None) => self.over = Some(Ok(())),
+            Err(error) => self.fail(EngineError::Body(error.into()).into()),
         }
     }
 
@@ -218,26 +243,20 @@ impl Lent {
         }
         match AssertUnwindSafe(self.reader.take(chunk)).catch_unwind().await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.over = Some(Over::Failed(error.into())),
-            Err(panic) => self.over = Some(Over::Panicked(panic)),
+            Ok(Err(error)) => self.fail(error),
+            Err(panic) => self.over = Some(Err(Failure::Panic(panic))),
         }
+    }
+
+    fn fail(&mut self, error: ReadError) {
+        self.over = Some(Err(Failure::Read(error.into())));
     }
 
     fn give_back(self) {
         let Self { socket, reader, over, back, .. } = self;
         drop(socket);
-        let returned = match over {
-            None | Some(Over::Idle) => Ok(Ok(reader)),
-            // It is closed before its task hears of it, and opens another.
-            Some(Over::Failed(error)) => {
-                drop(reader);
-                Ok(Err(*error))
-            }
-            Some(Over::Panicked(panic)) => {
-                drop(reader);
-                Err(panic)
-            }
-        };
+        // One that failed is closed before its task hears of it, and opens another.
+        let returned = over.unwrap_or(Ok(())).map(|()| reader);
         // Whoever does not wait for it any more has closed it.
         let _ = back.send(returned);
     }

@@ -36,7 +36,8 @@ enum Stop {
 ///
 /// It owns the response, the task that reads it, and the task's cancellation. However this ends (closed, dropped,
 /// cancelled with its owner, an error, a panic of the reader) the task ends, and with the task goes the response and its
-/// connection. There is no handle to forget: the task cannot be reached but through this.
+/// connection; while the stream is lent to [`BusyStreams`], once that has given out what is in hand. There is no handle to
+/// forget: the task cannot be reached but through this.
 #[derive(Debug)]
 pub(super) struct ManagedStream {
     task: OwnedTask<End>,

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use leaksoak_strategies::metrics::Metrics;
+use leaksoak_strategies::metrics::{ErrorKind, Metrics};
 use leaksoak_strategies::pooled::{ClientSettings, Pooled};
 
 use crate::arm::{Arm, Place, eventually, numbers, tasks};
+use crate::sink::Mood;
 
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -14,6 +15,9 @@ const IDS: [&str; 3] = ["a", "b", "c"];
 
 /// Everything is printed several times as often.
 const TICK: Duration = Duration::from_millis(20);
+
+/// The task that wakes those streams which are read on a tick and are not busy.
+const CLOCK: usize = 1;
 
 /// Containers that print the same numbers.
 struct Printing<'a> {
@@ -42,6 +46,15 @@ impl<'a> Printing<'a> {
             }
         };
         assert!(tokio::time::timeout(Duration::from_secs(20), print).await.is_ok(), "never: {what}");
+    }
+
+    fn print_at_once(&mut self, count: usize) {
+        let numbers = self.printed..self.printed + count;
+        for id in IDS {
+            let line = |number: usize| (i64::try_from(number).unwrap(), number.to_string());
+            self.place.engine.print_many(id, numbers.clone().map(line));
+        }
+        self.printed = numbers.end;
     }
 
     async fn all_are_captured_once(&self) {
@@ -93,11 +106,43 @@ async fn they_are_read_by_one_task_until_they_are_idle() {
         printing.until("all are busy", || all_busy(metrics)).await;
         let many = (IDS.len() * (printing.printed + 100)) as u64;
         printing.until("many lines", || metrics.lines_delivered.get() >= many).await;
+        printing.until("no task of theirs", || all_busy(metrics) && tasks() <= before + CLOCK).await;
         printing.all_are_captured_once().await;
         eventually("none is busy", || metrics.streams_busy.get() == 0).await;
-        eventually("one task more", || tasks() <= before + 1).await;
+        eventually("no task of theirs", || tasks() <= before + CLOCK).await;
     }
     assert_eq!(metrics.streams_opened.get(), IDS.len() as u64);
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn far_more_than_is_read_at_once_is_captured_in_order() {
+    let place = Place::new();
+    let arm = start(&place, NEVER).await;
+    let metrics = arm.metrics();
+    let mut printing = Printing::begin(&place, metrics).await;
+    for _ in 0..3 {
+        printing.print_at_once(10_000);
+        printing.until("they are busy", || all_busy(metrics)).await;
+    }
+    printing.all_are_captured_once().await;
+    arm.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_holds_all_of_them_up_and_loses_no_line() {
+    let place = Place::new();
+    let arm = start(&place, Duration::from_millis(400)).await;
+    let metrics = arm.metrics();
+    let mut printing = Printing::begin(&place, metrics).await;
+    place.sink.is_now(Mood::Answers(429));
+    printing.print_at_once(20_000);
+    let printed = (IDS.len() * printing.printed) as u64;
+    printing.until("the sink is asked again", || metrics.retries.get() >= 2).await;
+    assert!(metrics.lines_read.get() < printed, "all of them in the queue");
+    place.sink.is_now(Mood::Takes);
+    printing.all_are_captured_once().await;
+    assert_eq!(metrics.dead_letters.get(), 0);
     arm.stop().await;
 }
 
@@ -109,6 +154,8 @@ async fn they_rotate() {
     let mut printing = Printing::begin(&place, metrics).await;
     printing.until("rotations", || metrics.stream_rotations.get() >= 12 && all_busy(metrics)).await;
     printing.all_are_captured_once().await;
+    assert_eq!(metrics.errors.get(ErrorKind::Engine), 0);
+    eventually("connections as before", || metrics.connections_active.get() <= IDS.len() as u64 + 2).await;
     arm.stop().await;
 }
 
@@ -131,7 +178,7 @@ async fn those_that_break_are_opened_again_without_loss() {
     }
     printing.all_are_captured_once().await;
     settled(metrics).await;
-    eventually("one task more", || tasks() <= before + 1).await;
+    eventually("tasks as before", || tasks() <= before + CLOCK).await;
     arm.stop().await;
 }
 

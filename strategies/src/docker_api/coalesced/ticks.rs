@@ -55,7 +55,7 @@ impl Ticks {
     }
 
     /// The first moment after `now`. Where that may be further away than `at_most`, the first of twice as many moments, or of
-    /// four times.
+    /// four times, and so on.
     pub(super) fn after(&self, now: Instant, at_most: Duration) -> Instant {
         let mut every = self.0.every;
         while every > at_most && every / 2 >= SHORTEST {
