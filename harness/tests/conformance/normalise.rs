@@ -104,7 +104,7 @@ fn patterns(text: &str) -> String {
                 (length, if fraction == 9 && rest[length..].starts_with(' ') { "<time of 9 digits>" } else { "<time>" })
             }
             () if is_word && hex_len(rest) == 64 => (64, "<id>"),
-            () if is_word && hex_len(rest) == 12 && digits(rest) < 12 => (12, "<id, 12>"),
+            () if is_word && hex_len(rest) == 12 && (digits(rest) < 12 || announces_an_id(&out)) => (12, "<id, 12>"),
             () if before == Some(' ') && rest.starts_with("t=") && digits(&rest[2..]) == 19 => (21, "t=<t>"),
             () => {
                 out.push(first);
@@ -116,6 +116,11 @@ fn patterns(text: &str) -> String {
         rest = &rest[length..];
     }
     out
+}
+
+/// One id in three hundred has no letter among its first twelve, and looks like a number.
+fn announces_an_id(before: &str) -> bool {
+    ["image ", "container "].iter().any(|word| before.ends_with(word))
 }
 
 fn digits(text: &str) -> usize {
