@@ -147,10 +147,16 @@ impl Delivery {
 
     /// Hands a line over, waiting while the queue is full. Cancel-safe: a cancelled call has handed nothing over.
     pub async fn deliver(&self, line: &Line<'_>) -> Ticket {
-        let queue = match self.push(line) {
-            Ok(ticket) => return ticket,
-            Err(queue) => queue,
+        let queue = match &self.target {
+            Target::Sink(queue) => queue,
+            Target::Function(take) => {
+                take(line);
+                return Ticket::default();
+            }
         };
+        if let Ok(ticket) = queue.push(line) {
+            return ticket;
+        }
         loop {
             // Asked for before the next try, so that no room made in between goes unnoticed.
             let mut room = std::pin::pin!(queue.room());
@@ -162,17 +168,6 @@ impl Delivery {
                     self.metrics.lines_dropped.inc(DropReason::Closed);
                     return queue.settled();
                 }
-            }
-        }
-    }
-
-    /// Hands a line over, unless this queue has no room for it or takes no more.
-    fn push(&self, line: &Line<'_>) -> Result<Ticket, &Queue> {
-        match &self.target {
-            Target::Sink(queue) => queue.push(line).map_err(|_| &**queue),
-            Target::Function(take) => {
-                take(line);
-                Ok(Ticket::default())
             }
         }
     }

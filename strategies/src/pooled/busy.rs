@@ -54,8 +54,11 @@ struct Lent {
     /// It is to be read no further: it is not busy any more, or has failed.
     over: Option<Result<(), Failure>>,
     id: LoanId,
-    back: oneshot::Sender<Result<Box<LogReader>, Failure>>,
+    back: oneshot::Sender<Returned>,
 }
+
+/// A stream as it was lent, or why it is closed.
+type Returned = Result<Box<LogReader>, Failure>;
 
 /// How reading a stream failed; it is closed then.
 enum Failure {
@@ -123,12 +126,7 @@ impl Reading {
         Self { messages, lent_before: AtomicU64::new(0), _task: OwnedTask::spawn(read_all(received)) }
     }
 
-    fn lend(
-        &self,
-        reader: Box<LogReader>,
-        socket: BusySocket,
-        back: oneshot::Sender<Result<Box<LogReader>, Failure>>,
-    ) -> Loan<'_> {
+    fn lend(&self, reader: Box<LogReader>, socket: BusySocket, back: oneshot::Sender<Returned>) -> Loan<'_> {
         let id = LoanId(self.lent_before.fetch_add(1, Ordering::Relaxed));
         // That nobody takes it is told by `back`.
         let _ = self.messages.send(Message::Lent(Lent { socket, found: 0, reader, over: None, id, back }));

@@ -58,7 +58,10 @@ impl<'a> Printing<'a> {
     }
 
     async fn all_are_captured_once(&self) {
-        let texts = |id| self.place.sink.texts(id);
+        self.all_are_once_in(|id| self.place.sink.texts(id)).await;
+    }
+
+    async fn all_are_once_in(&self, texts: impl Fn(&str) -> Vec<String>) {
         eventually("all lines", || IDS.iter().all(|id| texts(id).len() >= self.printed)).await;
         for id in IDS {
             assert_eq!(texts(id), numbers(self.printed), "{id}");
@@ -244,12 +247,9 @@ async fn a_panic_ends_the_one_whose_line_it_was() {
     }
     let texts = |id: &str| {
         let taken = taken.lock().unwrap();
-        taken.iter().filter(|(of, _)| of == id).map(|(_, text)| text.clone()).collect::<Vec<_>>()
+        taken.iter().filter(|(of, _)| of == id).map(|(_, text)| text.clone()).collect()
     };
-    eventually("all lines", || IDS.iter().all(|id| texts(id).len() >= printing.printed)).await;
-    for id in IDS {
-        assert_eq!(texts(id), numbers(printing.printed), "{id}");
-    }
+    printing.all_are_once_in(texts).await;
     settled(metrics).await;
     trigger.request();
     strategy.join().await.unwrap().unwrap();
